@@ -1,0 +1,1 @@
+"""Jobs: reviewed presets, one file a command."""

@@ -1,0 +1,1 @@
+"""Reverse image search as distributed batch jobs on Ray."""
