@@ -79,7 +79,7 @@ def choose_parts(n_rows: int, parts: Sequence[NDArray[np.int64]]) -> list[NDArra
 
 def vector_reasons(vectors: Vectors) -> list[Reason | None]:
     """Return for each vector `[n, dim]` why it may not enter an index, or None where it may."""
-    finite: NDArray[np.bool_] = np.isfinite(vectors).all(axis=1)
+    finite = np.asarray(np.isfinite(vectors).all(axis=1), bool)
     norms = np.linalg.norm(np.where(finite[:, None], vectors, 0), axis=1)
     return [
         Reason.NOT_FINITE if not is_finite else Reason.ZERO_NORM if norm == 0 else None

@@ -69,6 +69,52 @@ class Rankings:
         return cls(np.array(query_ids, object), ids, scores)
 
 
+@dataclass(frozen=True)
+class Members:
+    """Which gallery ids share a vector: an index holds one vector a content hash, rankings name every member.
+
+    Attributes:
+        ids: str `[m]`, sorted by vector, then by id.
+        starts: int64 `[n + 1]`; the members of vector v are `ids[starts[v]:starts[v + 1]]`.
+    """
+
+    ids: Strings
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def of(self, vector: int) -> list[str]:
+        """Return the ids that share vector `vector`."""
+        members: list[str] = self.ids[self.starts[vector] : self.starts[vector + 1]].tolist()
+        return members
+
+
+def expand_twins(
+    query_ids: list[str],
+    selves: list[str | None],
+    vectors: NDArray[np.int64],
+    scores: NDArray[np.floating],
+    members: Members,
+    k: int,
+) -> Rankings:
+    """Turn nearest vectors into rankings of ids: every member at its vector's score, by id, cut at k.
+
+    Args:
+        query_ids: `[q]`.
+        selves: `[q]`, the gallery id that is the query itself and is left out, or None.
+        vectors: `[q, k']`, best first; k' is one more than k where queries may be in the gallery.
+        scores: `[q, k']`.
+        members: the ids of each vector.
+        k: places a query.
+    """
+    lists = []
+    for self_id, row, row_scores in zip(selves, vectors, scores, strict=True):
+        pairs = [(id, score) for vector, score in zip(row, row_scores, strict=True) for id in members.of(int(vector))]
+        lists.append([(id, float(score)) for id, score in pairs if id != self_id])
+    return Rankings.from_lists(query_ids, lists, k)
+
+
 def base_name_lists(rankings: Rankings) -> dict[str, list[str]]:
     """Return `{query base name: [gallery base names, best first]}`, the form course competitions take.
 

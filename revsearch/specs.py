@@ -7,7 +7,7 @@ from these classes: a field's metadata is its help text, its bounds and whether 
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from revsearch.errors import InvalidSpec
 from revsearch.manifest import Role
@@ -116,7 +116,9 @@ class EmbedSpec:
     """Embed every image of a manifest, in parallel."""
 
     manifest: str = option(help="manifest id or ref")
-    encoder: str = option("resnet50:IMAGENET1K_V2", help="MODEL:WEIGHTS, MODEL:WEIGHTS@FILE, or color-histogram")
+    encoder: str = option(
+        "resnet50:IMAGENET1K_V2", help="MODEL:WEIGHTS, MODEL:WEIGHTS@FILE, color-histogram, or the one of an index/ID"
+    )
     pooling: Pooling | None = option(None, help="feature map to vector (default: gap, or native where there is no map)")
     fit: Fit | None = option(None, help="how a picture is made square (default: the encoder's own)")
     image_size: int | None = option(None, help="side of the encoder's input (default: its own)", at_least=16)
@@ -177,6 +179,7 @@ class Resources:
     """WHERE a job runs and how fast. Never enters a fingerprint.
 
     Attributes:
+        address: Ray cluster; None takes RAY_ADDRESS, else a new local Ray.
         workers: embedding actors; 0 takes one a GPU, or one a CPU.
         gpus_per_worker: GPUs an actor, fractions allowed; 0 runs on CPU; None takes GPUs where there are any.
         decode_workers: CPU workers that decode for GPU actors; 0 takes the CPUs that are left.
@@ -185,11 +188,27 @@ class Resources:
         image_timeout_s: seconds one image may take before it is rejected as `timeout`.
     """
 
-    AUTO: ClassVar[int] = 0
-
+    address: str | None = option(None, help="Ray cluster (default: RAY_ADDRESS, else a new local Ray on 127.0.0.1)")
     workers: int = option(0, help="embedding actors; 0: one a GPU, or one a CPU", at_least=0)
     gpus_per_worker: float | None = option(None, help="GPUs an actor; 0: CPU (default: GPUs if there are)", at_least=0)
     decode_workers: int = option(0, help="CPU workers that decode for GPU actors; 0: the CPUs left", at_least=0)
     batch_size: int = option(32, help="images a forward pass", at_least=1, at_most=4096)
     threads: int = option(0, help="threads a worker; 0: its share of the CPUs", at_least=0)
     image_timeout_s: float = option(60.0, help="seconds one image may take", at_least=0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a stage would do: the answer to --dry-run. None where that is not known beforehand.
+
+    Attributes:
+        rows: rows it would take in.
+        parts: parts it would write.
+        bytes: bytes it would read or write, whichever is more.
+    """
+
+    rows: int | None
+    parts: int | None
+    bytes: int | None
+    resources: Resources
+    note: str = ""

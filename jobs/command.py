@@ -1,0 +1,100 @@
+"""The nouns of a job file: what a command is, what it is given and what it gives back."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from revsearch.specs import Plan, Resources, option
+
+if TYPE_CHECKING:  # a usage error is told before the storage layer is imported
+    from revsearch.storage.artifact import Artifact
+    from revsearch.storage.store import Store
+
+ProfileName = Literal["laptop", "cluster"]
+
+ENVIRONMENT: Mapping[str, str] = {"store": "REVSEARCH_STORE", "profile": "REVSEARCH_PROFILE"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What commands share."""
+
+    store: str = option("./store", help="where artifacts lie: a folder")
+    config: str | None = option(None, help="TOML file with options, a table a command or flat")
+    json: bool = option(False, help="write one JSON object to stdout")
+    debug: bool = option(False, help="more log lines, and the traceback of a failure")
+    name: str | None = option(None, help="move this ref to the result")
+    dry_run: bool = option(False, help="write nothing; show rows, parts, bytes and resources")
+    max_reject_rate: float = option(
+        0.05, help="exit with 3 where a larger share of the rows was rejected", at_least=0, at_most=1
+    )
+    profile: ProfileName = option("laptop", help="preset of the options below, for a GPU cluster or for this machine")
+
+
+OF_ARTIFACTS = frozenset({"name", "dry_run", "max_reject_rate"})
+OF_RESOURCES = frozenset({"profile"})
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command is given beside its spec."""
+
+    options: Options
+    resources: Resources
+
+    @cached_property
+    def store(self) -> "Store":
+        """The store of `--store`, opened when it is first asked for."""
+        from revsearch.storage.store import open_store
+
+        return open_store(self.options.store)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command made.
+
+    Attributes:
+        artifact: the result; its id is the last line of stdout.
+        path: the file or folder written, where the result is no artifact.
+        lines: data for stdout, before that last line.
+        related: ids of what the result was made of, by kind; members of the `--json` object.
+        metrics: by name: `value`, `low`, `high`, `n`, `source`.
+        paths: places worth opening, by name.
+        artifacts: everything committed on the way; each is held against `--max-reject-rate`.
+    """
+
+    artifact: "Artifact | None" = None
+    path: Path | None = None
+    lines: tuple[str, ...] = ()
+    related: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
+    artifacts: "tuple[Artifact, ...]" = ()
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: the module that holds it gives the name (`build_index.py` is `build-index`).
+
+    Attributes:
+        spec: dataclass whose fields are the command's own options.
+        run: makes the outcome.
+        plan: says what `run` would do, without writing; without it `--dry-run` is refused.
+        commits: whether it makes artifacts, and so takes `--name`, `--dry-run` and `--max-reject-rate`.
+        computes: whether it uses Ray, and so takes `--profile` and the fields of `Resources`.
+    """
+
+    spec: type[Any]
+    run: Callable[[Any, Job], Outcome]
+    plan: Callable[[Any, Job], Plan] | None = None
+    commits: bool = True
+    computes: bool = True
+
+    @property
+    def name(self) -> str:
+        """As typed: the stem of the file that holds `run`, which is right under `python -m` too."""
+        return Path(inspect.getfile(self.run)).stem.replace("_", "-")

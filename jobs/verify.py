@@ -1,0 +1,37 @@
+"""Check every byte of artifacts against their cards."""
+
+from dataclasses import dataclass
+
+from jobs.launch import Command, Job, Outcome, launch
+from revsearch.specs import option
+
+
+@dataclass(frozen=True)
+class VerifySpec:
+    """Check every byte of artifacts against their cards."""
+
+    artifacts: tuple[str, ...] = option((), help="ids, unique prefixes, or refs (default: all)", positional=True)
+
+
+def run(spec: VerifySpec, job: Job) -> Outcome:
+    """Verify, a line each; the first artifact that is corrupt ends it with exit 5."""
+    import tempfile
+    from pathlib import Path
+
+    from revsearch.storage.artifact import verify
+    from revsearch.storage.catalog import list_artifacts, resolve
+
+    lines = []
+    for name in spec.artifacts or list_artifacts(job.store):
+        artifact = resolve(job.store, name)
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            verify(job.store, artifact, Path(folder))
+        parts = artifact.card.parts
+        lines.append(f"{artifact}  ok  {len(parts)} parts  {sum(part.size for part in parts)} bytes")
+    return Outcome(lines=tuple(lines))
+
+
+COMMAND = Command(spec=VerifySpec, run=run, commits=False, computes=False)
+
+if __name__ == "__main__":
+    launch(COMMAND)

@@ -1,0 +1,97 @@
+"""Connecting to Ray, and bringing errors home from its workers."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+from revsearch.errors import InvalidSpec, RevsearchError
+from revsearch.specs import Resources
+
+_LOOPBACK = "127.0.0.1"
+
+# How a worker's death looks from outside; Ray Data wraps them, so that `own_errors` digs for them.
+WORKER_DEATHS = (
+    ray.exceptions.WorkerCrashedError,
+    ray.exceptions.ActorDiedError,
+    ray.exceptions.ActorUnavailableError,
+    ray.exceptions.NodeDiedError,
+    ray.exceptions.OutOfMemoryError,
+)
+
+
+def connect(resources: Resources) -> None:
+    """Connect this process to Ray: the address asked for, or RAY_ADDRESS, or a new local Ray on 127.0.0.1.
+
+    Raises:
+        InvalidSpec: where the cluster does not answer or runs another version.
+    """
+    if ray.is_initialized():
+        return
+    address = resources.address or os.environ.get("RAY_ADDRESS")
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
+    if not address:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run tells nobody
+        ray.init(address="local", include_dashboard=False, _node_ip_address=_LOOPBACK, **options)
+        return
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise InvalidSpec(f"--address {address}: cannot connect with Ray {ray.__version__}: {error}") from error
+
+
+def n_cpus() -> int:
+    """Return the CPUs of the connected cluster."""
+    return max(1, int(_resources().get("CPU", 1)))
+
+
+def n_gpus() -> float:
+    """Return the GPUs of the connected cluster."""
+    return float(_resources().get("GPU", 0))
+
+
+def nodes() -> list[tuple[str, int]]:
+    """Return the id and the CPUs of each node that has any."""
+    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray declares no types here
+    return [(node["NodeID"], n) for node in alive if (n := int(node["Resources"].get("CPU", 0)))]
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Raise our own error of a worker, or a worker's death, as itself in place of Ray's wrapping."""
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        raise (_find(error, RevsearchError) or _find(error, WORKER_DEATHS) or error) from error
+
+
+def stream(task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], *, ahead: int) -> Iterator[Any]:
+    """Run a Ray task on each tuple of arguments and yield the results in order, `ahead` tasks under way at most.
+
+    So the driver holds a few results, however many there are.
+    """
+    pending: list[Any] = []
+    with own_errors():
+        for each in arguments:
+            pending.append(task(*each))
+            if len(pending) > ahead:
+                yield ray.get(pending.pop(0))
+        while pending:
+            yield ray.get(pending.pop(0))
+
+
+def _resources() -> dict[str, float]:
+    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray declares no types here
+    return found
+
+
+def _find(error: BaseException | None, kinds: type[Exception] | tuple[type[Exception], ...]) -> Exception | None:
+    while error is not None:
+        if isinstance(error, kinds):
+            return error
+        cause = getattr(error, "cause", None)  # Ray keeps a task's error here, beside Python's own chain
+        error = cause if isinstance(cause, BaseException) else error.__cause__
+    return None

@@ -1,0 +1,205 @@
+"""Manifest -> Embeddings: Ray Data shards the rows over workers; each commits the parts it made, one by one.
+
+There is no write step and nothing rests on Ray's block layout: a unit of work is a list of manifest rows, a part
+holds the outcome of a unit, and what is missing is read off the parts (`storage.artifact.complete`).
+"""
+
+import logging
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from revsearch.embeddings import choose_parts
+from revsearch.errors import InvalidSpec
+from revsearch.fingerprint import fingerprint
+from revsearch.manifest import content_keys
+from revsearch.rejects import Reject, count_reasons
+from revsearch.space import EmbeddingSpace
+from revsearch.specs import EmbedSpec, ImageLimits, Plan, Resources, require_sound
+from revsearch.stages import cluster
+from revsearch.stages.embed_data import run_units
+from revsearch.stages.embedder import EmbedWork
+from revsearch.stages.encoders import resolve_space
+from revsearch.stages.isolation import isolate
+from revsearch.stages.progress import Progress, Stopwatch
+from revsearch.stages.resources import Pool, plan_pool
+from revsearch.stages.takeover import sources, take_over
+from revsearch.storage.artifact import Artifact, Draft, complete
+from revsearch.storage.card import Counts, Part
+from revsearch.storage.catalog import resolve
+from revsearch.storage.manifests import StoredManifest
+from revsearch.storage.reject_table import encode_rejects
+from revsearch.storage.store import Store
+from revsearch.storage.vectors import read_part_outcomes, read_part_rows
+
+REVISION = 1
+PART_ROWS = 1_024  # images a part at most
+_UNITS_PER_ACTOR = 8  # at least: no worker ends long before the others, and a killed driver loses little
+_MIN_UNIT_ROWS = 32
+
+_LOG = logging.getLogger(__name__)
+
+
+def embed(spec: EmbedSpec, store: Store, resources: Resources) -> Artifact:
+    """Embed every image of a manifest; rows that cannot be embedded are rejected with a reason.
+
+    Raises:
+        InvalidSpec, MissingArtifact: before any work, where the spec asks for what is not there.
+        CorruptArtifact: where manifest or weights are not what was committed.
+    """
+    require_sound(spec)
+    manifest = StoredManifest(store, resolve(store, spec.manifest, "manifest"))
+    job = _Job(spec, resources, store, manifest, resolve_space(spec, store))
+    if (artifact := job.draft.find()) is not None:
+        return artifact
+    cluster.connect(resources)
+    return complete(job.draft, len(manifest), read_rows=job.read_rows, do=job.do, finish=job.finish)
+
+
+def plan_embed(spec: EmbedSpec, store: Store, resources: Resources) -> Plan:
+    """Return what `embed` would do, without writing anything or starting Ray."""
+    require_sound(spec)
+    manifest = resolve(store, spec.manifest, "manifest").card
+    n_rows = manifest.counts.n_ok
+    note = f"{spec.encoder}, {spec.precision}"
+    return Plan(n_rows, -(-n_rows // PART_ROWS), manifest.facts["n_bytes"], resources, note)
+
+
+@dataclass
+class _Job:
+    """One run of the stage: what it was asked, the artifact in the making, and what is known of it so far."""
+
+    spec: EmbedSpec
+    resources: Resources
+    store: Store
+    manifest: StoredManifest
+    space: EmbeddingSpace
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    halvings: int = 0
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What makes these vectors what they are, for the card and for those who take them over."""
+        spec = self.spec
+        return {
+            "encoder": spec.encoder,
+            "space": self.space.to_dict(),
+            "space_fingerprint": self.space.fingerprint,
+            "precision": spec.precision,
+            "store_dtype": spec.store_dtype,
+            "allow_truncated": spec.allow_truncated,
+        }
+
+    @property
+    def draft(self) -> Draft:
+        """The artifact: named by space, precision and manifest; the name and place of the weights do not count."""
+        spec, manifest = self.spec, str(self.manifest.artifact)
+        retry = None if spec.retry is None else self._retried(spec.retry)
+        asked = {name: fact for name, fact in self.facts.items() if name not in ("encoder", "space")}
+        id = fingerprint("embed", REVISION, {**asked, "manifest": manifest, "retry": retry})
+        inputs = {"manifest": manifest} | ({"retry": retry} if retry else {})
+        return Draft(self.store, "embeddings", id, vars(spec), inputs)
+
+    def do(self, missing: NDArray[np.int64]) -> None:
+        """Embed the missing rows: taken over where their content is embedded already, else once a content."""
+        pool = plan_pool(self.resources)
+        work = self._work(pool)
+        progress = Progress("embed", len(missing))
+        missing = self._take_over(work, missing, progress)
+        first = np.sort(np.unique(content_keys(self.manifest.contents()[missing]), return_index=True)[1])
+        self._embed(work, pool, missing[first], progress)
+        self._take_over(work, np.delete(missing, first), progress)
+
+    def read_rows(self, part: Part) -> NDArray[np.int64]:
+        """Return the manifest rows of a part, int64 `[m]`."""
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            return read_part_rows(self.store.download(f"{self.draft.prefix}/{part.name}", Path(folder)))
+
+    def finish(self, parts: list[Part]) -> Artifact:
+        """Commit, with the rejects of all parts in one table."""
+        rejects, flags = self._outcomes(parts)
+        if n_transient := sum(reject.reason.transient for reject in rejects):
+            _LOG.info("%d rejects may pass: run embed --retry %s", n_transient, self.draft.prefix)
+        n_rows, reasons = len(self.manifest), count_reasons(reject.reason for reject in rejects)
+        return self.draft.commit(
+            Counts(n_rows, n_rows - len(rejects), reasons),
+            [*parts, self.draft.put("rejects", ".parquet", encode_rejects(rejects))],
+            facts={**self.facts, "flags": flags, "batch_halvings": self.halvings},
+            seconds=self.watch.seconds,
+        )
+
+    def _retried(self, name: str) -> str:
+        artifact = resolve(self.store, name, "embeddings")
+        if artifact.card.inputs["manifest"] != str(self.manifest.artifact):
+            raise InvalidSpec(
+                f"--retry {artifact}: expected embeddings of {self.manifest.artifact}, "
+                f"found those of {artifact.card.inputs['manifest']}"
+            )
+        return str(artifact)
+
+    def _work(self, pool: Pool) -> EmbedWork:
+        asked = self.manifest.artifact.card.spec
+        limits = {name: asked[name] for name in ("max_pixels", "max_side", "max_bytes", "max_ratio")}
+        return EmbedWork(
+            store=self.store,
+            draft=self.draft,
+            manifest=str(self.manifest.artifact),
+            roots=self.manifest.roots,
+            limits=ImageLimits(**limits),
+            follow_symlinks=asked["follow_symlinks"],
+            space=self.space,
+            precision=self.spec.precision,
+            store_dtype=self.spec.store_dtype,
+            allow_truncated=self.spec.allow_truncated,
+            batch_size=self.resources.batch_size,
+            device=pool.device,
+            threads=pool.threads,
+            image_timeout_s=self.resources.image_timeout_s,
+        )
+
+    def _take_over(self, work: EmbedWork, missing: NDArray[np.int64], progress: Progress) -> NDArray[np.int64]:
+        """Take over what can be, and return the rows that still have no outcome."""
+        with self.watch.time("take_over"):
+            for source in sources(work) if len(missing) else []:
+                taken = take_over(work, source, missing, self.manifest.contents()[missing])
+                missing = np.setdiff1d(missing, taken, assume_unique=True)
+                progress.add(len(taken))
+        return missing
+
+    def _embed(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
+        size = len(rows) // (pool.n_actors * _UNITS_PER_ACTOR)
+        size = min(PART_ROWS, max(_MIN_UNIT_ROWS, size))
+        units = [rows[start : start + size] for start in range(0, len(rows), size)]
+        with self.watch.time("workers"):
+            for summary in run_units(work, pool, units):
+                progress.add(summary.done, summary.rejected)
+                self.halvings = max(self.halvings, summary.halvings)
+                for step, seconds in summary.seconds.items():
+                    self.watch.seconds[step] += seconds
+            left = np.setdiff1d(rows, self._rows_done(), assume_unique=True)
+            if len(left):
+                _LOG.warning("workers died with %d rows in hand; finding the rows that kill them", len(left))
+                isolate(work, left, progress)
+
+    def _rows_done(self) -> NDArray[np.int64]:
+        parts = self.draft.found_parts("part")
+        return np.unique(np.concatenate([np.empty(0, np.int64), *map(self.read_rows, parts)]))
+
+    def _outcomes(self, parts: list[Part]) -> tuple[list[Reject], dict[str, int]]:
+        """Return the rejects in manifest order, and how many embedded rows carry each flag."""
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            paths = [self.store.download(f"{self.draft.prefix}/{part.name}", Path(folder)) for part in parts]
+            outcomes = [read_part_outcomes(path) for path in paths]
+        rejects: dict[int, Reject] = {}
+        flags: Counter[str] = Counter()
+        keeps = choose_parts(len(self.manifest), [rows for rows, _, _ in outcomes])
+        for (rows, rejected, flagged), keep in zip(outcomes, keeps, strict=True):
+            for place in np.flatnonzero(keep):
+                flags.update(flagged[place].split())
+                if (reject := rejected[place]) is not None:
+                    rejects[int(rows[place])] = reject
+        return [rejects[row] for row in sorted(rejects)], dict(flags)

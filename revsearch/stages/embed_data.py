@@ -1,0 +1,176 @@
+"""The Ray Data job of `embed`: units of manifest rows through a pool of actors, in one of two topologies."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.data import ActorPoolStrategy, DataContext, Dataset
+
+from revsearch.rejects import Reason, Reject
+from revsearch.stages import cluster
+from revsearch.stages.embedder import Decoder, EmbedRows, EmbedWork, PartMaker, Pictures
+from revsearch.stages.progress import Stopwatch
+from revsearch.stages.resources import Pool
+from revsearch.storage.vectors import STAGE
+
+Batch = dict[str, NDArray[Any]]
+
+# An actor may die a few times (a lost node, memory); without a limit a row that always kills its actor never ends.
+_RESTARTS = 2
+_STEPS = ("read", "decode", "embed", "write")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a worker says of one part."""
+
+    done: int
+    rejected: int
+    halvings: int
+    seconds: Mapping[str, float]
+
+
+def run_units(work: EmbedWork, pool: Pool, units: list[NDArray[np.int64]]) -> Iterator[Summary]:
+    """Embed units of rows, each `[m]` ascending, yielding what each part held.
+
+    Ends early, without an error, where workers died; what was committed stays, what is missing can be read off.
+
+    Raises:
+        RevsearchError: an error of our own that a worker raised.
+    """
+    if not units:
+        return
+    _quieten()
+    source = ray.data.from_items([{"rows": rows.tobytes()} for rows in units], override_num_blocks=len(units))
+    dataset = _split(source, work, pool) if pool.n_decoders else _fused(source, work, pool)
+    try:
+        with cluster.own_errors():
+            for batch in dataset.iter_batches(batch_size=None):
+                yield from _summaries(batch)
+    except cluster.WORKER_DEATHS:
+        return
+
+
+class DecodeUnit:
+    """CPU actor of the split topology: unit of rows -> decoded pictures."""
+
+    def __init__(self, work: EmbedWork) -> None:
+        self.decode = Decoder(work)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Decode one unit."""
+        watch = Stopwatch()
+        return _to_batch(self.decode(_rows(batch), watch), watch)
+
+
+class EmbedPictures:
+    """Encoding actor of the split topology: decoded pictures -> a committed part."""
+
+    def __init__(self, work: EmbedWork) -> None:
+        self.make_part = PartMaker(work)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Embed and commit what was decoded together."""
+        watch = Stopwatch()
+        for step in ("read", "decode"):
+            watch.seconds[step] = float(batch[f"seconds_{step}"].sum())
+        return _columns(self.make_part(_to_pictures(batch), watch))
+
+
+class EmbedUnit:
+    """Actor of the fused topology: unit of rows -> a committed part."""
+
+    def __init__(self, work: EmbedWork) -> None:
+        self.embed = EmbedRows(work)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Decode, embed and commit one unit."""
+        return _columns(self.embed(_rows(batch)))
+
+
+def _fused(source: Dataset, work: EmbedWork, pool: Pool) -> Dataset:
+    return source.map_batches(EmbedUnit, batch_size=1, **_actors(work, pool, pool.n_actors, pool.gpus_per_actor))
+
+
+def _split(source: Dataset, work: EmbedWork, pool: Pool) -> Dataset:
+    decoded = source.map_batches(DecodeUnit, batch_size=1, **_actors(work, pool, pool.n_decoders, 0))
+    return decoded.map_batches(
+        EmbedPictures, batch_size=work.batch_size, **_actors(work, pool, pool.n_actors, pool.gpus_per_actor)
+    )
+
+
+def _actors(work: EmbedWork, pool: Pool, size: int, num_gpus: float) -> dict[str, Any]:
+    return {
+        "compute": ActorPoolStrategy(size=size),
+        "num_cpus": pool.cpus_per_actor,
+        "num_gpus": num_gpus or None,
+        "fn_constructor_args": (work,),
+        "max_restarts": _RESTARTS,
+        "max_task_retries": _RESTARTS,
+    }
+
+
+def _rows(batch: Batch) -> NDArray[np.int64]:
+    return np.frombuffer(batch["rows"][0], np.int64)
+
+
+def _columns(summary: Mapping[str, Any]) -> Batch:
+    return {name: np.array([value]) for name, value in summary.items()}
+
+
+def _summaries(batch: Batch) -> Iterator[Summary]:
+    for row in range(len(batch["done"])):
+        yield Summary(
+            done=int(batch["done"][row]),
+            rejected=int(batch["rejected"][row]),
+            halvings=int(batch["halvings"][row]),
+            seconds={step: float(batch[f"seconds_{step}"][row]) for step in _STEPS},
+        )
+
+
+def _to_batch(pictures: Pictures, watch: Stopwatch) -> Batch:
+    n = len(pictures.rows)
+    rejects = pictures.rejects
+    return {
+        "row": pictures.rows,
+        "id": pictures.ids.astype(str),
+        "content": pictures.contents,
+        "pixels": pictures.pixels,
+        "uri": np.array(pictures.uris, str),
+        "flags": np.array(pictures.flags, str),
+        "reason": np.array([reject.reason if reject else "" for reject in rejects], str),
+        "message": np.array([reject.message if reject else "" for reject in rejects], str),
+        "attempt": np.array([reject.attempt if reject else 0 for reject in rejects], np.int64),
+        "seconds_read": np.full(n, watch.seconds["read"] / n),
+        "seconds_decode": np.full(n, watch.seconds["decode"] / n),
+    }
+
+
+def _to_pictures(batch: Batch) -> Pictures:
+    order = np.argsort(batch["row"])
+    batch = {name: np.asarray(column)[order] for name, column in batch.items()}
+    details = zip(*(batch[name] for name in ("id", "uri", "reason", "message", "attempt")), strict=True)
+    rejects = [
+        Reject(str(id), str(uri), STAGE, Reason(reason), str(message), int(attempt)) if reason else None
+        for id, uri, reason, message, attempt in details
+    ]
+    return Pictures(
+        rows=batch["row"].astype(np.int64),
+        ids=batch["id"].astype(object),
+        contents=batch["content"],
+        pixels=batch["pixels"],
+        rejects=rejects,
+        uris=[str(uri) for uri in batch["uri"]],
+        flags=[str(flags) for flags in batch["flags"]],
+    )
+
+
+def _quieten() -> None:
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.enable_operator_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)

@@ -1,0 +1,230 @@
+"""collect -> Manifest: hash every file's bytes once, read its header, account for what is no picture.
+
+Workers scan shards of the listing; the driver streams what they found through its disk, and of each row keeps no more
+than its content hash until the set is known.
+"""
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from revsearch.errors import InvalidSpec
+from revsearch.fingerprint import ID_LENGTH, canonical_json, fingerprint
+from revsearch.imaging.header import read_header
+from revsearch.manifest import Manifest, Strings, content_keys
+from revsearch.rejects import Reason, Reject, Rejection, count_reasons
+from revsearch.specs import ManifestSpec, Plan, Resources, require_sound
+from revsearch.stages import cluster
+from revsearch.stages.listing import Candidates, list_sources
+from revsearch.stages.progress import Progress, Stopwatch
+from revsearch.storage.artifact import Artifact, Draft, find
+from revsearch.storage.card import Counts, Part
+from revsearch.storage.images import read_image
+from revsearch.storage.manifests import decode_manifest, encode_manifest, locate, note_roots
+from revsearch.storage.refs import read_ref, update_ref
+from revsearch.storage.reject_table import encode_rejects
+from revsearch.storage.store import Store
+
+REVISION = 1
+STAGE = "manifest"
+
+_SHARD_ROWS = 2_048  # files a task, and rows a block: about a second of work, so that a lost worker costs little
+_SHARDS_PER_CPU = 2  # at least, where the set is small
+
+
+def make_manifest(spec: ManifestSpec, store: Store, resources: Resources) -> Artifact:
+    """Collect the images of all sources into a manifest.
+
+    An unchanged source costs one listing: what was made of it is looked up first.
+
+    Raises:
+        InvalidSpec: where a source is not there, or nothing in it is a picture.
+    """
+    require_sound(spec)
+    watch = Stopwatch()
+    with watch.time("list"):
+        candidates = list_sources(spec)
+    cache = f"internal/listings/{_asked(spec, candidates)}"
+    if (artifact := _known(store, cache)) is None:
+        cluster.connect(resources)
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            artifact = _Scan(spec, store, candidates, Path(folder), watch).run()
+        made = str(artifact)
+        update_ref(store, cache, lambda _: {"made": made})
+    note_roots(store, artifact.id, candidates.roots)
+    return artifact
+
+
+def plan_manifest(spec: ManifestSpec, store: Store, resources: Resources) -> Plan:  # noqa: ARG001  # as all stages
+    """Return what `make_manifest` would do, without reading an image or starting Ray."""
+    require_sound(spec)
+    n_rows = len(list_sources(spec).rows)
+    return Plan(n_rows, -(-n_rows // _SHARD_ROWS), None, resources, "every file is hashed once, its header read")
+
+
+@dataclass
+class _Scan:
+    """One run of the stage: shards are scanned onto the driver's disk, then settled and committed in order."""
+
+    spec: ManifestSpec
+    store: Store
+    candidates: Candidates
+    folder: Path
+    watch: Stopwatch
+    rejects: list[Reject] = field(default_factory=list)
+
+    def run(self) -> Artifact:
+        self.rejects += self.candidates.rejects
+        with self.watch.time("read"):
+            shards, contents, roles = self._scan()
+        if not len(contents):
+            raise InvalidSpec(self._nothing())
+        roles = self._sampled(_without_duplicates(contents, roles))
+        with self.watch.time("write"):
+            return self._commit(self._blocks(shards, roles), contents[_kept(roles)])
+
+    def _scan(self) -> tuple[list[Path], NDArray[np.uint8], Strings]:
+        """Scan all shards; return their files, and content `[n, 32]` and role `[n]` of all rows."""
+        rows = self.candidates.rows
+        size = min(_SHARD_ROWS, -(-len(rows) // (_SHARDS_PER_CPU * cluster.n_cpus())))
+        reference = ray.put((self.spec, self.candidates.roots))
+        arguments = ((rows.take(slice(start, start + size)), reference) for start in range(0, len(rows), size or 1))
+        progress = Progress("manifest", len(rows))
+        shards: list[Path] = []
+        contents, roles = [np.empty((0, 32), np.uint8)], [np.empty(0, object)]
+        for found, rejects in cluster.stream(_scan_shard.remote, arguments, ahead=2 * cluster.n_cpus()):
+            shards.append(self.folder / f"{len(shards):06d}.parquet")
+            shards[-1].write_bytes(encode_manifest(found))
+            contents.append(found.contents)
+            roles.append(found.roles)
+            self.rejects += rejects
+            progress.add(len(found) + len(rejects), len(rejects))
+        return shards, np.concatenate(contents), np.concatenate(roles)
+
+    def _sampled(self, roles: Strings) -> Strings:
+        """Return the roles with `sample_queries` seeded gallery rows as queries."""
+        if not self.spec.sample_queries:
+            return roles
+        gallery = np.flatnonzero(roles == "gallery")
+        if self.spec.sample_queries >= len(gallery):
+            raise InvalidSpec(
+                f"--sample-queries: expected fewer than the {len(gallery)} gallery images, "
+                f"found {self.spec.sample_queries}"
+            )
+        roles[np.random.default_rng(self.spec.seed).choice(gallery, self.spec.sample_queries, replace=False)] = "query"
+        return roles
+
+    def _blocks(self, shards: list[Path], roles: Strings) -> Iterator[Manifest]:
+        """Yield the settled rows shard by shard; rows without a role any more become rejects."""
+        start = 0
+        for path in shards:
+            block = decode_manifest(path)
+            settled = roles[start : start + len(block)]
+            start += len(block)
+            for row in np.flatnonzero(~_kept(settled)):
+                message = "byte-identical to a gallery image: ranking it would hide nothing"
+                id = block.ids[row]
+                self.rejects.append(Reject(id, id, STAGE, Reason.DUPLICATE_OF_GALLERY, message))
+            block.roles[:] = settled
+            yield block.take(np.flatnonzero(_kept(settled)))
+
+    def _commit(self, blocks: Iterator[Manifest], contents: NDArray[np.uint8]) -> Artifact:
+        digest = hashlib.sha256(canonical_json([STAGE, REVISION]))
+        paths: list[Path] = []
+        block_rows, roles, tally = [], Counter[str](), Counter[str]()
+        for block in blocks:
+            for row in block.row_bytes():
+                digest.update(row + b"\n")
+            paths.append(self.folder / f"block-{len(paths):06d}.parquet")
+            paths[-1].write_bytes(encode_manifest(block))
+            block_rows.append(len(block))
+            roles.update(block.roles)
+            tally += Counter(
+                n_bytes=int(block.sizes.sum()), n_labelled=_n_given(block.labels), n_grouped=_n_given(block.groups)
+            )
+        for reject in sorted(self.rejects, key=lambda reject: reject.id):
+            digest.update(canonical_json([reject.id, reject.reason]) + b"\n")
+        draft = Draft(self.store, "manifest", digest.hexdigest()[:ID_LENGTH], vars(self.spec), {})
+        if (artifact := draft.find()) is not None:
+            return artifact
+        parts = [draft.put_file("rows", ".parquet", path) for path in paths]
+        facts = {"blocks": [part.name for part in parts], "block_rows": block_rows, "roles": dict(roles)}
+        facts |= {name: tally[name] for name in ("n_bytes", "n_labelled", "n_grouped")}
+        return self._write_card(draft, parts, facts, contents)
+
+    def _write_card(
+        self, draft: Draft, parts: list[Part], facts: dict[str, Any], contents: NDArray[np.uint8]
+    ) -> Artifact:
+        n_ok, n_contents = len(contents), len(np.unique(content_keys(contents)))
+        self.rejects.sort(key=lambda reject: reject.id)
+        reasons = count_reasons(reject.reason for reject in self.rejects)
+        return draft.commit(
+            Counts(n_ok + len(self.rejects), n_ok, reasons, self.candidates.n_ignored),
+            [*parts, draft.put("rejects", ".parquet", encode_rejects(self.rejects))],
+            facts={**facts, "n_twins": n_ok - n_contents},
+            seconds=self.watch.seconds,
+        )
+
+    def _nothing(self) -> str:
+        found = ", ".join(f"{n} {reason}" for reason, n in count_reasons(r.reason for r in self.rejects).items())
+        return (
+            f"{', '.join(self.spec.sources)}: expected images, but all {len(self.rejects)} files are rejected: {found}"
+        )
+
+
+@ray.remote(num_cpus=1, max_retries=3)
+def _scan_shard(rows: Manifest, shared: tuple[ManifestSpec, dict[str, str]]) -> tuple[Manifest, list[Reject]]:
+    """Read the bytes of each row once; return the pictures and the rejects."""
+    spec, roots = shared
+    contents, sizes = np.zeros((len(rows), 32), np.uint8), np.zeros(len(rows), np.int64)
+    rejects: dict[int, Reject] = {}
+    for row in range(len(rows)):
+        location, root = locate(rows, row, roots)
+        try:
+            data = read_image(location, root, max_bytes=spec.max_bytes, follow_symlinks=spec.follow_symlinks)
+            read_header(data, spec.limits)
+        except Rejection as rejection:
+            rejects[row] = rejection.reject(rows.ids[row], f"{root}/{location}", STAGE)
+            continue
+        contents[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+        sizes[row] = len(data)
+    good = np.array([row for row in range(len(rows)) if row not in rejects], np.int64)
+    found = Manifest(rows.ids, rows.locations, contents, sizes, rows.roles, rows.labels, rows.groups, dict(rows.extra))
+    return found.take(good), list(rejects.values())
+
+
+def _without_duplicates(contents: NDArray[np.uint8], roles: Strings) -> Strings:
+    """Return the roles, None for a distractor that is byte-identical to a gallery image."""
+    keys = content_keys(contents)
+    repeated = (roles == "distractor") & np.isin(keys, keys[roles == "gallery"])
+    settled = roles.copy()
+    settled[repeated] = None
+    return settled
+
+
+def _n_given(column: Strings) -> int:
+    return sum(value is not None for value in column)
+
+
+def _kept(roles: Strings) -> NDArray[np.bool_]:
+    return np.array([role is not None for role in roles], bool)
+
+
+def _asked(spec: ManifestSpec, candidates: Candidates) -> str:
+    asked: dict[str, Any] = {**vars(spec), "sources": list(spec.sources), "listing": candidates.fingerprint}
+    return fingerprint(STAGE, REVISION, asked)
+
+
+def _known(store: Store, cache: str) -> Artifact | None:
+    if (document := read_ref(store, cache)) is None:
+        return None
+    kind, _, id = document["made"].partition("/")
+    return find(store, kind, id)

@@ -1,0 +1,46 @@
+"""What a stage tells while it works; the console decides how it looks."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+_LOG = logging.getLogger("revsearch.progress")
+
+
+@dataclass
+class Progress:
+    """Rows done of a step, logged as they come."""
+
+    step: str
+    total: int
+    done: int = 0
+    rejected: int = 0
+
+    def __post_init__(self) -> None:
+        self.add(0)  # a rate is counted from here
+
+    def add(self, done: int, rejected: int = 0) -> None:
+        """Count `done` more rows, `rejected` of them rejected."""
+        self.done += done
+        self.rejected += rejected
+        extra = {"step": self.step, "total": self.total, "done": self.done, "rejected": self.rejected}
+        _LOG.info("%s %d/%d", self.step, self.done, self.total, extra=extra)
+
+
+@dataclass
+class Stopwatch:
+    """Seconds a step, added up."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @contextmanager
+    def time(self, step: str) -> Iterator[None]:
+        """Count the time of the block for `step`."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] += time.perf_counter() - begin

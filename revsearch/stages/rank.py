@@ -1,0 +1,248 @@
+"""GalleryIndex + query Embeddings -> Rankings: batches of queries over actors that hold the index, one a node."""
+
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.util import ActorPool
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from revsearch.embeddings import Embeddings
+from revsearch.errors import InvalidSpec
+from revsearch.fingerprint import canonical_json, fingerprint
+from revsearch.ranking import base_name_lists
+from revsearch.space import require_same_space
+from revsearch.specs import Plan, RankSpec, Resources, require_sound
+from revsearch.stages import cluster
+from revsearch.stages.gallery import MAX_TUNING_QUERIES, Gallery, IndexFacts, Tuned, sample_rows
+from revsearch.stages.progress import Progress, Stopwatch
+from revsearch.storage.artifact import Artifact, Draft, complete, load
+from revsearch.storage.card import Counts, Part
+from revsearch.storage.catalog import resolve
+from revsearch.storage.manifests import StoredManifest
+from revsearch.storage.rank_lists import StoredRankings, encode_rankings, read_query_rows
+from revsearch.storage.reject_table import encode_rejects
+from revsearch.storage.store import Store
+from revsearch.storage.vectors import StoredEmbeddings
+
+REVISION = 1
+
+_BATCH_ROWS = 1_024  # queries a part: seconds of work, so that a lost worker costs little
+
+_LOG = logging.getLogger(__name__)
+
+
+def rank(spec: RankSpec, store: Store, resources: Resources) -> Artifact:
+    """Rank the gallery for every query row of embeddings: its rows of role query, else all of the gallery's.
+
+    A query that is itself in the gallery (the same manifest row) is left out of its own list.
+
+    Raises:
+        SpaceMismatch: where the queries are of another space than the index.
+        InvalidSpec: where `queries` is not one embeddings id, or none of its rows is a query.
+    """
+    job = _Job.of(spec, store, resources)
+    if (artifact := job.draft.find()) is not None:
+        return artifact
+    cluster.connect(resources)
+    return complete(job.draft, len(job.rows), read_rows=job.read_rows, do=job.do, finish=job.finish)
+
+
+def plan_rank(spec: RankSpec, store: Store, resources: Resources) -> Plan:
+    """Return what `rank` would do, without writing anything or starting Ray."""
+    job = _Job.of(spec, store, resources)
+    note = f"top {spec.k} of {job.facts.n_vectors} vectors"
+    return Plan(len(job.rows), -(-len(job.rows) // _BATCH_ROWS), None, resources, note)
+
+
+@dataclass
+class _Job:
+    """One run of the stage.
+
+    Attributes:
+        queries: rows that are queries, int64 ascending; rejected ones among them.
+        rows: those of them that are embedded.
+    """
+
+    spec: RankSpec
+    store: Store
+    resources: Resources
+    index: Artifact
+    facts: IndexFacts
+    embeddings: StoredEmbeddings
+    queries: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    tuned: Tuned | None = None
+
+    @classmethod
+    def of(cls, spec: RankSpec, store: Store, resources: Resources) -> "_Job":
+        """Look everything up and refuse what cannot be ranked."""
+        require_sound(spec)
+        if len(spec.queries) != 1:
+            raise InvalidSpec(f"expected one embeddings id to rank, found {len(spec.queries)}")
+        index = resolve(store, spec.index, "index")
+        embeddings = StoredEmbeddings(store, resolve(store, spec.queries[0], "embeddings"))
+        facts = IndexFacts.of(index)
+        names = {"left_name": str(index), "right_name": str(embeddings.artifact)}
+        require_same_space(facts.space, embeddings.space, **names)
+        queries = sample_rows(_query_rows(embeddings, store), spec.sample or np.iinfo(np.int64).max, spec.seed)
+        rows = np.intersect1d(queries, embeddings.rows(), assume_unique=True)
+        if not len(rows):
+            raise InvalidSpec(f"{embeddings.artifact}: expected rows to rank, found none embedded")
+        return cls(spec, store, resources, index, facts, embeddings, queries, rows)
+
+    @property
+    def draft(self) -> Draft:
+        """The artifact: named by index, embeddings and what is asked of them."""
+        inputs = {"index": str(self.index), "embeddings": str(self.embeddings.artifact)}
+        spec = asdict(self.spec) | {"index": inputs["index"], "queries": [inputs["embeddings"]]}
+        return Draft(self.store, "rankings", fingerprint("rank", REVISION, spec), spec, inputs)
+
+    def do(self, missing: NDArray[np.int64]) -> None:
+        """Rank the missing queries, `[m]` positions among `rows`."""
+        rows = self.rows[missing]
+        actors = _actors(self._work())
+        tuned = self._tune(actors[0])
+        progress = Progress("rank", len(rows))
+        batches = [rows[start : start + _BATCH_ROWS] for start in range(0, len(rows), _BATCH_ROWS)]
+        pool = ActorPool(actors)
+        with self.watch.time("rank"), cluster.own_errors():
+            for n_ranked in pool.map_unordered(lambda actor, batch: actor.rank.remote(batch, tuned.efs), batches):
+                progress.add(n_ranked)
+
+    def read_rows(self, part: Part) -> NDArray[np.int64]:
+        """Return which queries a part holds, as positions among `rows`."""
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            found = read_query_rows(self.store.download(f"{self.draft.prefix}/{part.name}", Path(folder)))
+        return np.searchsorted(self.rows, found)
+
+    def finish(self, parts: list[Part]) -> Artifact:
+        """Commit, with the lists by base name where those are unique."""
+        draft = self.draft
+        lost = {reject.id: reject for reject in self.embeddings.rejects()}
+        rejects = [lost[id] for id in self._ids_of_rejected() if id in lost]
+        counts = Counts(len(self.queries), len(self.rows), Counter(str(reject.reason) for reject in rejects))
+        parts = [*parts, draft.put("rejects", ".parquet", encode_rejects(rejects))]
+        if (lists := self._lists(parts)) is not None:
+            parts.append(draft.put("lists", ".json", canonical_json(lists)))
+        tuned = self.tuned or Tuned([], 1.0, 0)
+        facts = {
+            "n_vectors": self.facts.n_vectors,
+            "metric": self.facts.metric,
+            "kind": "exact" if self.spec.exact else self.facts.kind,
+            "ef": tuned.efs,
+            "ann_recall_at_k": tuned.ann_recall,
+            "n_tuning_queries": tuned.n_queries,
+        }
+        return draft.commit(counts, parts, facts=facts, seconds=self.watch.seconds)
+
+    def _work(self) -> "_Work":
+        names = (str(self.index), str(self.embeddings.artifact))
+        return _Work(self.store, self.draft, *names, self.spec, self.resources.threads)
+
+    def _tune(self, actor: Any) -> Tuned:
+        with self.watch.time("tune"), cluster.own_errors():
+            sample = sample_rows(self.rows, MAX_TUNING_QUERIES, self.spec.seed)
+            tuned: Tuned = ray.get(actor.tune.remote(sample))
+        self.tuned = tuned
+        if tuned.ann_recall < self.spec.target_ann_recall:
+            _LOG.warning(
+                "ann_recall_at_%d is %.3f, below the target %.3f: rank with --exact, or build with a larger --M",
+                self.spec.k,
+                tuned.ann_recall,
+                self.spec.target_ann_recall,
+            )
+        return tuned
+
+    def _ids_of_rejected(self) -> list[str]:
+        rejected = np.setdiff1d(self.queries, self.rows, assume_unique=True)
+        if not len(rejected):
+            return []
+        manifest = StoredManifest(self.store, load(self.store, self.embeddings.manifest))
+        ids: list[str] = manifest.take(rejected).ids.tolist()
+        return ids
+
+    def _lists(self, parts: list[Part]) -> dict[str, list[str]] | None:
+        """Return the lists by base name, or None where base names are not unique: the long form always works."""
+        _, rankings = StoredRankings(self.store, self.draft.prefix, parts, self.spec.k).whole()
+        try:
+            return base_name_lists(rankings)
+        except InvalidSpec as error:
+            _LOG.info("no lists by base name: %s", error)
+            return None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """All an actor must know."""
+
+    store: Store
+    draft: Draft
+    index: str
+    embeddings: str
+    spec: RankSpec
+    threads: int
+
+
+@ray.remote(max_restarts=2, max_task_retries=2)
+class _Ranker:
+    """Holds the index and ranks batches of queries, each committed as a part."""
+
+    def __init__(self, work: _Work) -> None:
+        self.work = work
+        self.gallery = Gallery(work.store, load(work.store, work.index), threads=work.threads)
+        self.embeddings = StoredEmbeddings(work.store, load(work.store, work.embeddings))
+        # Self is the same row of the same manifest only; a copy of the bytes is a hit like any other.
+        self.may_be_indexed = self.embeddings.manifest in self.gallery.facts.sources
+
+    def tune(self, rows: NDArray[np.int64]) -> Tuned:
+        """Find the widths of search on the queries of manifest rows `[m]`."""
+        spec = self.work.spec
+        if spec.exact:
+            return Tuned([], 1.0, 0)
+        with _read(self.embeddings, rows) as found:
+            return self.gallery.tune(found.vectors, spec.k + self.may_be_indexed, spec.target_ann_recall)
+
+    def rank(self, rows: NDArray[np.int64], efs: list[int]) -> int:
+        """Rank the queries of manifest rows `[m]`, searching at these widths; commit their part and return m."""
+        searcher = self.gallery.searcher(efs)
+        with _read(self.embeddings, rows) as found:
+            ids = found.ids.tolist()
+            selves = ids if self.may_be_indexed else [None] * len(ids)
+            rankings = self.gallery.rank(searcher, ids, selves, found.vectors, self.work.spec.k)
+            self.work.draft.put("part", ".parquet", encode_rankings(rankings, found.rows))
+        return len(rows)
+
+
+@contextmanager
+def _read(embeddings: StoredEmbeddings, rows: NDArray[np.int64]) -> Iterator[Embeddings]:
+    with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+        yield embeddings.read(rows, Path(folder) / "queries")
+
+
+def _query_rows(embeddings: StoredEmbeddings, store: Store) -> NDArray[np.int64]:
+    """Return the manifest rows to rank, int64 ascending: those of role query, else those of the gallery."""
+    roles = StoredManifest(store, load(store, embeddings.manifest)).strings("role")
+    for role in ("query", "gallery"):
+        if len(rows := np.flatnonzero(roles == role)):
+            return rows
+    raise InvalidSpec(f"{embeddings.artifact}: expected rows of role query or gallery, found neither")
+
+
+def _actors(work: _Work) -> list[Any]:
+    """Start one actor a node, with all its CPUs: the index is held once."""
+    actors = []
+    for node_id, n_cpus in cluster.nodes():
+        placed = NodeAffinitySchedulingStrategy(node_id, soft=True)
+        options = _Ranker.options(num_cpus=n_cpus, scheduling_strategy=placed)  # type: ignore[attr-defined]  # by ray.remote
+        actors.append(options.remote(replace(work, threads=work.threads or n_cpus)))
+    return actors

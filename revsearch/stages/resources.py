@@ -1,0 +1,45 @@
+"""From what was asked for (`Resources`) to what the connected cluster has."""
+
+from dataclasses import dataclass
+
+from revsearch.errors import InvalidSpec
+from revsearch.specs import Resources
+from revsearch.stages import cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The workers of an embedding job.
+
+    Two topologies: with `n_decoders` CPU workers decode for the encoding actors (GPUs); without, each actor decodes
+    its own (CPUs, where moving pixels between processes only costs).
+    """
+
+    n_actors: int
+    n_decoders: int
+    cpus_per_actor: float
+    gpus_per_actor: float
+    threads: int
+
+    @property
+    def device(self) -> str:
+        """Where the forward pass runs."""
+        return "cuda" if self.gpus_per_actor else "cpu"
+
+
+def plan_pool(resources: Resources) -> Pool:
+    """Fit an embedding job to the connected cluster.
+
+    Raises:
+        InvalidSpec: where GPUs are asked for and the cluster has fewer.
+    """
+    cpus, gpus = cluster.n_cpus(), cluster.n_gpus()
+    share = resources.gpus_per_worker if resources.gpus_per_worker is not None else min(1.0, gpus)
+    if share > gpus:
+        raise InvalidSpec(f"--gpus-per-worker: expected at most the cluster's {gpus:g} GPUs, found {share:g}")
+    n_actors = resources.workers or (int(gpus / share) if share else max(1, cpus - resources.decode_workers))
+    n_decoders = resources.decode_workers or (max(1, cpus - n_actors) if share else 0)
+    # Every step of the job holds CPUs at the same time: together they must fit, or the job stands still.
+    cpus_per_actor = min(1.0, int(100 * cpus / (n_actors + n_decoders)) / 100)
+    threads = resources.threads or max(1, cpus // (n_actors + n_decoders))
+    return Pool(n_actors, n_decoders, cpus_per_actor, share, threads)

@@ -1,0 +1,153 @@
+"""A store in a folder. Commits by unique temporary file, fsync, rename or link, and fsync of the folder."""
+
+import errno
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
+from revsearch.storage.store import KeyInfo
+
+_TEMPORARY = ".tmp-"  # begins the name of what is not yet a key
+_LOCK = ".lock"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+
+
+class LocalStore:
+    """Keys are files below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    @property
+    def uri(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    def read(self, key: str) -> bytes:
+        """See `Store.read`."""
+        with _mapped(self.root, key):
+            return self._path(key).read_bytes()
+
+    def write(self, key: str, data: bytes) -> None:
+        """See `Store.write`."""
+        self._put(key, lambda file: _write(file, data), lambda temporary, path: temporary.replace(path))
+
+    def upload(self, key: str, path: Path) -> None:
+        """See `Store.upload`."""
+        with path.open("rb") as source:
+            self._put(key, lambda file: shutil.copyfileobj(source, file, 2**20), lambda new, old: new.replace(old))
+
+    def download(self, key: str, folder: Path) -> Path:  # noqa: ARG002  # stores elsewhere need the folder
+        """See `Store.download`: the store's own file."""
+        with _mapped(self.root, key):
+            path = self._path(key)
+            path.stat()
+            return path
+
+    def list(self, prefix: str) -> Iterator[KeyInfo]:
+        """See `Store.list`."""
+        folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.root
+        with _mapped(self.root, prefix):
+            paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        for path in paths:
+            key = path.relative_to(self.root).as_posix()
+            if key.startswith(prefix) and not path.name.startswith(_TEMPORARY) and path.name != _LOCK:
+                with _mapped(self.root, key):
+                    yield KeyInfo(key, path.stat().st_size)
+
+    def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        with _mapped(self.root, key):
+            self._path(key).unlink(missing_ok=True)
+
+    def create_if_absent(self, key: str, data: bytes) -> bool:
+        """See `Store.create_if_absent`: a hard link is made by one writer only."""
+
+        def link(temporary: Path, path: Path) -> None:
+            try:
+                os.link(temporary, path)
+            finally:
+                temporary.unlink()
+
+        try:
+            self._put(key, lambda file: _write(file, data), link)
+        except FileExistsError:
+            return False
+        return True
+
+    def swap(self, key: str, old: bytes | None, new: bytes) -> bool:
+        """See `Store.swap`: compared and replaced under a lock of the folder that holds the key."""
+        folder = self._path(key).parent
+        with _mapped(self.root, key):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / _LOCK).open("ab")
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                found = self.read(key)
+            except MissingArtifact:
+                found = None
+            if found != old:
+                return False
+            self.write(key, new)
+            return True
+
+    def _path(self, key: str) -> Path:
+        if key.startswith("/") or ".." in key.split("/") or "\0" in key:
+            raise InvalidSpec(f"a key of a store is a relative POSIX path, found {key!r}")
+        return self.root / key
+
+    def _put(self, key: str, fill: Callable[[BinaryIO], object], publish: Callable[[Path, Path], object]) -> None:
+        path = self._path(key)
+        temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
+        with _mapped(self.root, key):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with temporary.open("xb") as file:
+                    fill(file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                publish(temporary, path)
+            except BaseException:  # also when interrupted: nothing half-written stays behind
+                temporary.unlink(missing_ok=True)
+                raise
+            _sync_folder(path.parent)
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _mapped(root: Path, key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _error(error, root, key) from error
+
+
+def _error(error: OSError, root: Path, key: str) -> RevsearchError:
+    if error.errno == errno.ENOENT:
+        return MissingArtifact(f"no {key} in the store {root}; `revsearch ls --store {root}` lists what is there")
+    if error.errno in _NO_ROOM:
+        return DiskFull(f"no room left in the store {root} to write {key}; make room and run the command again")
+    if error.errno in _NOT_WRITABLE:
+        return InvalidSpec(f"the store {root} cannot be used: {error.strerror} at {key}; choose another --store")
+    return StoreUnavailable(f"the store {root} does not answer at {key}: {error.strerror}; try again")

@@ -1,0 +1,146 @@
+"""Manifests as Parquet parts, read in blocks or by row; and where their bytes lie, which is kept beside them."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from revsearch.errors import CorruptArtifact, MissingArtifact
+from revsearch.manifest import Manifest, Strings
+from revsearch.storage import parquet
+from revsearch.storage.artifact import Artifact, fetch
+from revsearch.storage.refs import read_ref, update_ref
+from revsearch.storage.store import Store
+
+_TEXT = {"id": "ids", "location": "locations", "role": "roles", "label": "labels", "group": "groups"}
+_EXTRA = "extra:"  # begins the column name of what the user's list carried along
+
+
+def encode_manifest(block: Manifest) -> bytes:
+    """Serialise a block of a manifest."""
+    columns = {name: pa.array(getattr(block, attribute), pa.string()) for name, attribute in _TEXT.items()}
+    columns["content"] = parquet.contents_array(block.contents)
+    columns["size"] = pa.array(block.sizes)
+    for name, column in block.extra.items():
+        columns[_EXTRA + name] = pa.array(column, pa.string())
+    return parquet.to_bytes(pa.table(columns))
+
+
+def decode_manifest(path: Path) -> Manifest:
+    """Read a block of a manifest."""
+    table = parquet.read(path)
+    if missing := {*_TEXT, "content", "size"} - set(table.column_names):
+        raise CorruptArtifact(f"{path}: expected columns {sorted(missing)} of a manifest", reason="parquet")
+    return Manifest(
+        **{attribute: parquet.strings(table, name) for name, attribute in _TEXT.items()},
+        contents=parquet.contents(table),
+        sizes=table["size"].to_numpy(),
+        extra={
+            name.removeprefix(_EXTRA): parquet.strings(table, name)
+            for name in table.column_names
+            if name.startswith(_EXTRA)
+        },
+    )
+
+
+class StoredManifest:
+    """A committed manifest, of which only the blocks asked for are read."""
+
+    def __init__(self, store: Store, artifact: Artifact) -> None:
+        self.store, self.artifact = store, artifact
+        names: list[str] = artifact.card.facts["blocks"]
+        by_name = {part.name: part for part in artifact.card.parts}
+        self._blocks = [by_name[name] for name in names]
+        self._starts = np.cumsum([0, *artifact.card.facts["block_rows"]])
+        self._scratch = tempfile.TemporaryDirectory(prefix="revsearch-")
+        self._files: dict[int, Path] = {}
+        self._latest: tuple[int, Manifest] | None = None
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def roots(self) -> dict[str, str]:
+        """Folder of the bytes by prefix of the id; the longest prefix that fits counts.
+
+        Raises:
+            MissingArtifact: where the place was never noted.
+        """
+        found = read_ref(self.store, _roots_ref(self.artifact.id))
+        if found is None:
+            raise MissingArtifact(f"{self.artifact}: nobody noted where its bytes lie; run `manifest` on them again")
+        return dict(found["roots"])
+
+    def blocks(self) -> Iterator[Manifest]:
+        """Yield the manifest block by block, in order."""
+        for number in range(len(self._blocks)):
+            yield self._block(number)
+
+    def take(self, rows: NDArray[np.int64]) -> Manifest:
+        """Return rows `[m]` (ascending) of the manifest."""
+        numbers = np.searchsorted(self._starts, rows, side="right") - 1
+        pieces = [
+            self._block(int(number)).take(rows[numbers == number] - self._starts[number])
+            for number in np.unique(numbers)
+        ]
+        return concatenate(pieces)
+
+    def contents(self) -> NDArray[np.uint8]:
+        """Return every row's content hash, uint8 `[n, 32]`: the one column a driver may hold whole."""
+        tables = (parquet.read(self._file(number), ["content"]) for number in range(len(self._blocks)))
+        return np.concatenate([np.empty((0, 32), np.uint8), *map(parquet.contents, tables)])
+
+    def strings(self, name: str) -> Strings:
+        """Return a whole text column (`id`, `role`, `label`, `group`), str or None `[n]`."""
+        tables = (parquet.read(self._file(number), [name]) for number in range(len(self._blocks)))
+        return np.concatenate([np.empty(0, object), *(parquet.strings(table, name) for table in tables)])
+
+    def _block(self, number: int) -> Manifest:
+        if self._latest is None or self._latest[0] != number:  # neighbouring ranges share a block
+            self._latest = (number, decode_manifest(self._file(number)))
+        return self._latest[1]
+
+    def _file(self, number: int) -> Path:
+        if number not in self._files:  # checked against the card once
+            self._files[number] = fetch(self.store, str(self.artifact), self._blocks[number], Path(self._scratch.name))
+        return self._files[number]
+
+
+def concatenate(blocks: list[Manifest]) -> Manifest:
+    """Put blocks of one manifest together."""
+    if len(blocks) == 1:
+        return blocks[0]
+    names = {name for block in blocks for name in block.extra}
+    return Manifest(
+        ids=np.concatenate([block.ids for block in blocks]),
+        locations=np.concatenate([block.locations for block in blocks]),
+        contents=np.concatenate([block.contents for block in blocks]),
+        sizes=np.concatenate([block.sizes for block in blocks]),
+        roles=np.concatenate([block.roles for block in blocks]),
+        labels=np.concatenate([block.labels for block in blocks]),
+        groups=np.concatenate([block.groups for block in blocks]),
+        extra={
+            name: np.concatenate([block.extra.get(name, np.full(len(block), None, object)) for block in blocks])
+            for name in sorted(names)
+        },
+    )
+
+
+def note_roots(store: Store, manifest_id: str, roots: Mapping[str, str]) -> None:
+    """Note where the bytes of a manifest lie: the same files elsewhere are the same manifest."""
+    update_ref(store, _roots_ref(manifest_id), lambda _: {"roots": dict(roots)})
+
+
+def locate(block: Manifest, row: int, roots: Mapping[str, str]) -> tuple[str, Path]:
+    """Return where a row's bytes lie: its location, and the folder that a relative location is relative to."""
+    id = block.ids[row]
+    prefix = max((prefix for prefix in roots if id.startswith(prefix)), key=len)
+    location = block.locations[row]
+    return (id.removeprefix(prefix) if location is None else location), Path(roots[prefix])
+
+
+def _roots_ref(manifest_id: str) -> str:
+    return f"internal/roots/{manifest_id}"

@@ -1,0 +1,90 @@
+"""Refs: the only mutable things. A small JSON document under `refs/`, changed by compare-and-swap only."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from revsearch.errors import Conflict, CorruptArtifact, InvalidSpec, MissingArtifact
+from revsearch.fingerprint import canonical_json
+from revsearch.storage.store import Store
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+_TRIES = 20  # of a compare-and-swap; each loss means that somebody else won
+
+
+def read_ref(store: Store, name: str) -> dict[str, Any] | None:
+    """Return the document of ref `name`, or None where there is no such ref.
+
+    Raises:
+        CorruptArtifact: where the file is no JSON object.
+    """
+    raw = _read(store, name)
+    return None if raw is None else _parse(name, raw)
+
+
+def update_ref(store: Store, name: str, change: Callable[[dict[str, Any] | None], Mapping[str, Any]]) -> dict[str, Any]:
+    """Replace the document of `name` by `change(document)` and return it; `change` is called again after a lost race.
+
+    Raises:
+        InvalidSpec: where `name` is no ref name.
+        Conflict: where others kept on winning.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidSpec(f"--name: expected letters, digits and . _ - (parts joined by /), found {name!r}")
+    for _ in range(_TRIES):
+        raw = _read(store, name)
+        new = dict(change(None if raw is None else _parse(name, raw)))
+        if store.swap(_key(name), raw, canonical_json(new)):
+            return new
+    raise Conflict(f"ref {name}: lost {_TRIES} compare-and-swaps in a row; another job keeps on changing it")
+
+
+def move_ref(store: Store, name: str, artifact: str) -> None:
+    """Let `name` point to `artifact` (`<kind>/<12 hex>`); what it pointed to before is kept, newest first."""
+
+    def move(current: dict[str, Any] | None) -> dict[str, Any]:
+        if current is None:
+            return {"artifact": artifact, "previous": [], "when": int(time.time())}
+        if current["artifact"] == artifact:
+            return current
+        return {
+            "artifact": artifact,
+            "previous": [current["artifact"], *current["previous"]],
+            "when": int(time.time()),
+        }
+
+    update_ref(store, name, move)
+
+
+def list_refs(store: Store) -> dict[str, str]:
+    """Return the artifact that each named ref points to."""
+    found = {}
+    for info in store.list("refs/"):
+        name = info.key.removeprefix("refs/").removesuffix(".json")
+        document = read_ref(store, name)
+        if document is not None and "artifact" in document and not name.startswith("internal/"):
+            found[name] = str(document["artifact"])
+    return found
+
+
+def _key(name: str) -> str:
+    return f"refs/{name}.json"
+
+
+def _read(store: Store, name: str) -> bytes | None:
+    try:
+        return store.read(_key(name))
+    except MissingArtifact:
+        return None
+
+
+def _parse(name: str, raw: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise CorruptArtifact(f"ref {name}: expected a JSON object, found {raw[:40]!r}; remove refs/{name}.json")
+    return document

@@ -1,0 +1,74 @@
+"""The store: keys to bytes. A key is whole or absent; two operations are conditional."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from revsearch.errors import InvalidSpec
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A key that is there, and the bytes it holds."""
+
+    key: str
+    size: int
+
+
+class Store(Protocol):
+    """A flat name space of POSIX-like keys. Implementations survive pickling: workers get a copy.
+
+    Every method raises `StoreUnavailable` or `DiskFull` where a later try may succeed, and `InvalidSpec` where the
+    place does not exist or may not be written.
+    """
+
+    @property
+    def uri(self) -> str:
+        """The address `open_store` takes."""
+        ...
+
+    def read(self, key: str) -> bytes:
+        """Return the bytes of `key`; `MissingArtifact` where there is none."""
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put `data` under `key`, whole or not at all, whatever was there."""
+        ...
+
+    def upload(self, key: str, path: Path) -> None:
+        """Put the bytes of a local file under `key`, without holding them in memory."""
+        ...
+
+    def download(self, key: str, folder: Path) -> Path:
+        """Return a local file with the bytes of `key`: the store's own where it has one, else a copy in `folder`."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[KeyInfo]:
+        """Yield the keys that start with `prefix`, in order."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove `key`; nothing happens where it is absent."""
+        ...
+
+    def create_if_absent(self, key: str, data: bytes) -> bool:
+        """Put `data` under `key` unless it is there; of many writers exactly one gets True."""
+        ...
+
+    def swap(self, key: str, old: bytes | None, new: bytes) -> bool:
+        """Replace `old` (None: absent) by `new`; False, and nothing changed, where something else is there."""
+        ...
+
+
+def open_store(uri: str) -> Store:
+    """Open the store at `uri`, a folder (made with its first key).
+
+    Raises:
+        InvalidSpec: for an address that is no folder.
+    """
+    from revsearch.storage.local import LocalStore
+
+    if "://" in uri:
+        raise InvalidSpec(f"--store: expected a folder, found {uri!r}")
+    return LocalStore(Path(uri))
