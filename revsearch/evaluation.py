@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from revsearch.errors import InvalidSpec
 from revsearch.manifest import Strings
-from revsearch.protocols import MetricRule, Source
-from revsearch.significance import bootstrap_intervals
+from revsearch.metric_rules import MetricRule, Source
+from revsearch.significance import Bootstrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,8 @@ def summarise(
     per_query: Mapping[str, NDArray[np.float64]],
     labels: Strings | None,
     counts: Mapping[str, int],
-    *,
-    resamples: int,
-    seed: int,
+    bootstrap: Bootstrap,
+    notes: Mapping[str, str],
 ) -> Evaluation:
     """Average figures over queries, and over the queries of each class.
 
@@ -90,31 +89,35 @@ def summarise(
         per_query: by metric name figures `[q]`, of the same queries: those with a relevant image.
         labels: the queries' classes, str or None `[q]`; None where they have none.
         counts: what was counted beside.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        bootstrap: of the intervals.
+        notes: what else must be known to read the figures, such as what is relevant, one sentence each.
     """
     figures = np.stack([per_query[rule.name] for rule in rules], axis=1)  # [q, m]
     classes = {} if labels is None else _rows_of(labels)
     clusters = _clusters(len(figures), classes)
     return Evaluation(
-        metrics=_averages(rules, figures, resamples, seed, clusters),
-        slices={label: _averages(rules, figures[rows], resamples, seed) for label, rows in classes.items()},
+        metrics=_averages(rules, figures, bootstrap, clusters),
+        slices={label: _averages(rules, figures[rows], bootstrap) for label, rows in classes.items()},
         counts={"n_queries": len(figures), **counts},
-        conventions={rule.name: rule.convention for rule in rules} | {"interval": _interval(resamples, classes)},
+        conventions={
+            **{rule.name: rule.convention for rule in rules},
+            "empty_queries": "queries without a relevant image are skipped and counted",
+            "interval": _interval(bootstrap.resamples, classes),
+            **notes,
+        },
     )
 
 
 def _averages(
     rules: Sequence[MetricRule],
     figures: NDArray[np.float64],
-    resamples: int,
-    seed: int,
+    bootstrap: Bootstrap,
     clusters: NDArray[np.int64] | None = None,
 ) -> dict[str, MetricValue]:
     """Return mean and interval of each column of figures `[q, m]`; nothing where there is no query."""
     if not len(figures):
         return {}
-    intervals = bootstrap_intervals(figures, resamples, seed, clusters)
+    intervals = bootstrap.intervals(figures, clusters)
     return {
         rule.name: MetricValue(float(mean), float(low), float(high), len(figures), rule.source)
         for rule, mean, (low, high) in zip(rules, figures.mean(axis=0), intervals, strict=True)

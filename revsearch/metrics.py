@@ -23,7 +23,7 @@ def hit_rate_at_k(hits: Hits, k: int) -> Figures:
 
     Top-k accuracy of course competitions, R@k of metric-learning papers (Jégou et al. 2011), CMC@k.
     """
-    return _first(hits, k).any(axis=1).astype(np.float64)
+    return np.asarray(_first(hits, k).any(axis=1), np.float64)
 
 
 def precision_at_k(hits: Hits, k: int) -> Figures:
@@ -102,7 +102,7 @@ def _precisions(ranks: Ranks, n_relevant: Counts) -> NDArray[np.float64]:
 
 def _sum_of(figures: NDArray[np.float64], n_relevant: Counts) -> Figures:
     owners = np.repeat(np.arange(len(n_relevant)), _at_least_one(n_relevant))
-    return np.bincount(owners, figures, minlength=len(n_relevant))
+    return np.asarray(np.bincount(owners, figures, minlength=len(n_relevant)), np.float64)
 
 
 def _mean_of(figures: NDArray[np.float64], n_relevant: Counts) -> Figures:

@@ -59,7 +59,7 @@ class Relevance:
         lists = [postings.of(query) for postings in self.junk]
         if self.self_in:
             listed = np.unique(np.concatenate([own[:0], *lists]))
-            return listed[listed != own]
+            return np.asarray(listed[listed != own], np.int64)
         return np.unique(np.concatenate([own[own >= 0], *lists]))
 
     def judge(self, query: int, positions: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -74,7 +74,7 @@ class Relevance:
     def n_relevant(self) -> NDArray[np.int64]:
         """Return each query's number of relevant gallery images R, `[q]`."""
         counts = self.wanted.counts()
-        for query in np.flatnonzero(counts):
+        for query in np.flatnonzero(counts).tolist():
             wanted, own = self.wanted.of(query), self.self_positions[query : query + 1]
             counts[query] -= is_in(self.junk_of(query), wanted).sum()
             counts[query] += self.self_in and own[0] >= 0 and counts[query] > 0 and not is_in(own, wanted)[0]

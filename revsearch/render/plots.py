@@ -75,9 +75,8 @@ def plot_histogram(histogram: ScoreHistogram) -> Plot:
         axes.set_ylabel("share of each group" if len(series) > 1 else "share of neighbours")
         axes.legend(frameon=False, labelcolor=theme.ink, fontsize=9)
 
-    return _plot(
-        "Scores", " ".join(["Histogram of scores.", *(_describe(histogram.edges, one) for one in series)]), draw
-    )
+    alt = " ".join(_describe(histogram.edges, one) for one in series)
+    return _plot("Scores", f"Histogram of scores. {alt}", draw)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from revsearch.storage.card import Counts, Part
 from revsearch.storage.catalog import resolve
 from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.member_table import encode_members
+from revsearch.storage.reject_table import read_rejects
 from revsearch.storage.store import Store
 from revsearch.storage.vectors import StoredEmbeddings
 
@@ -149,7 +150,11 @@ class _Build:
             good = np.intersect1d(indexed, embeddings.rows(), assume_unique=True)
             names = manifest.strings("id")
             lost = set(names[np.setdiff1d(indexed, good)])
-            rejected.update(str(reject.reason) for reject in embeddings.rejects() if reject.id in lost)
+            rejected.update(
+                str(reject.reason)
+                for reject in read_rejects(self.draft.store, embeddings.artifact)
+                if reject.id in lost
+            )
             ids.append(names[good])
             contents.append(manifest.contents()[good])
             sources.append(np.full(len(good), number))

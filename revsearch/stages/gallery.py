@@ -101,7 +101,7 @@ class Gallery:
                 threads=threads,
             )
             for name, (start, stop) in zip(
-                self.facts.graphs, pairwise(self.facts.bounds), strict=False
+                self.facts.graphs if graphs else [], pairwise(self.facts.bounds), strict=False
             )  # exact: no graph
         ]
 

@@ -29,7 +29,7 @@ from revsearch.storage.card import Counts, Part
 from revsearch.storage.catalog import resolve
 from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.rank_lists import StoredRankings, encode_rankings, read_query_rows
-from revsearch.storage.reject_table import encode_rejects
+from revsearch.storage.reject_table import encode_rejects, read_rejects
 from revsearch.storage.store import Store
 from revsearch.storage.vectors import StoredEmbeddings
 
@@ -128,7 +128,7 @@ class _Job:
     def finish(self, parts: list[Part]) -> Artifact:
         """Commit, with the lists by base name where those are unique."""
         draft = self.draft
-        lost = {reject.id: reject for reject in self.embeddings.rejects()}
+        lost = {reject.id: reject for reject in read_rejects(self.store, self.embeddings.artifact)}
         rejects = [lost[id] for id in self._ids_of_rejected() if id in lost]
         counts = Counts(len(self.queries), len(self.rows), Counter(str(reject.reason) for reject in rejects))
         parts = [*parts, draft.put("rejects", ".parquet", encode_rejects(rejects))]

@@ -1,12 +1,15 @@
 """Rejects as a Parquet table: id, uri, stage, reason, message, attempt."""
 
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 
 from revsearch.rejects import Reason, Reject
 from revsearch.storage import parquet
+from revsearch.storage.artifact import Artifact, fetch
+from revsearch.storage.store import Store
 
 SCHEMA = pa.schema(
     [
@@ -26,7 +29,9 @@ def encode_rejects(rejects: Iterable[Reject]) -> bytes:
     return parquet.to_bytes(pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
-def decode_rejects(path: Path) -> Iterator[Reject]:
-    """Yield the rejects of a file."""
-    for row in parquet.read(path, SCHEMA.names).to_pylist():
-        yield Reject(**{**row, "reason": Reason(row["reason"])})
+def read_rejects(store: Store, artifact: Artifact) -> list[Reject]:
+    """Return the rejects of a committed artifact, in order."""
+    with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+        path = fetch(store, str(artifact), artifact.part("rejects"), Path(folder))
+        rows = parquet.read(path, SCHEMA.names).to_pylist()
+    return [Reject(**{**row, "reason": Reason(row["reason"])}) for row in rows]

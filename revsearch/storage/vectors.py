@@ -25,7 +25,6 @@ from revsearch.storage import parquet
 from revsearch.storage.arrays import create_matrix
 from revsearch.storage.artifact import Artifact, fetch
 from revsearch.storage.card import Part
-from revsearch.storage.reject_table import decode_rejects
 from revsearch.storage.store import Store
 
 STAGE = "embed"  # the stage that rejects rows of embeddings
@@ -166,11 +165,6 @@ class StoredEmbeddings:
         for found, table in self._tables(rows, ["id"]):
             ids[np.searchsorted(rows, found)] = parquet.strings(table, "id")
         return Embeddings(self.space, ids, rows, vectors)
-
-    def rejects(self) -> list[Reject]:
-        """Return the rejected rows, in manifest order."""
-        part = self.artifact.part("rejects")
-        return list(decode_rejects(self.path(part)))
 
     @cached_property
     def _embedded(self) -> list[tuple[Path, NDArray[np.int64]]]:

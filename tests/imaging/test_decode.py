@@ -161,6 +161,7 @@ def test_orientation_agrees_with_pillows_own(
             assert np.array_equal(pixels(file.read_bytes(), limits), np.asarray(ImageOps.exif_transpose(image)))
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
 def test_broken_exif_and_profile_are_ok(format: str, photo: Image.Image, encode: Encode, outcome: Outcome) -> None:
     for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01", b"Exif\0\0MM\0*\xff\xff\xff\xff"):

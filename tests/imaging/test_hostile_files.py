@@ -56,6 +56,7 @@ MADE = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
 @pytest.mark.data
 def test_made_files_end_as_the_table_says(shared_data: Path, outcome: Outcome) -> None:
     files = sorted((shared_data / "hostile").glob("made_*"))

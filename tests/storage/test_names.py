@@ -1,7 +1,6 @@
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-import pytest
 
 from revsearch.storage.images import decode_id, encode_id
 

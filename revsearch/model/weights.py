@@ -1,0 +1,146 @@
+"""Weights files: where one is found, whether it is the one meant, and what is in it.
+
+A state dict is data. Files that could carry code are refused before any of it runs.
+"""
+
+import errno
+import hashlib
+import re
+import socket
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from revsearch.errors import CorruptArtifact, DiskFull, InvalidSpec
+from revsearch.model.names import EncoderName
+from revsearch.model.zoo import weights_url
+
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")  # torchvision's files carry the start of their SHA-256
+_CONNECT_TIMEOUT_S = 20.0
+
+
+def find_weights(name: EncoderName, folder: Path | None) -> Path:
+    """Return the file of an encoder's weights: its own FILE, or torchvision's from `folder`, torch's cache, the network.
+
+    What is downloaded goes into torch's cache. torchvision's files are checked against the hash in their name.
+
+    Args:
+        name: of learned weights; random ones have no file.
+        folder: where to look first, usually `REVSEARCH_WEIGHTS`.
+
+    Raises:
+        InvalidSpec: where there is no such file, and none can be downloaded.
+        CorruptArtifact: where torchvision's file is not what its name says.
+        DiskFull: where the download does not fit.
+    """
+    if name.file is not None:
+        return _named_file(name.file)
+    url = weights_url(name)
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    candidates = [place / Path(url).name for place in (folder, cache) if place is not None]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        return _download(url, candidates)
+    _check_hash(found)
+    return found
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hex digits, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from `.safetensors`, or from the `.pth` or `.pt` that `torch.save` writes; no code in it runs.
+
+    Raises:
+        CorruptArtifact: reason `weights`, where the file is no state dict or holds anything but tensors.
+    """
+    try:
+        state = _read_state(path)
+    except Exception as error:  # bytes of any kind make torch's unpickler raise errors of any kind
+        raise _no_state_dict(path, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+    if not isinstance(state, dict) or not state:
+        raise _no_state_dict(path, f"an object of type {type(state).__name__}, or nothing")
+    if others := [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]:
+        raise _no_state_dict(path, f"entries that are no tensors: {', '.join(map(repr, others[:5]))}")
+    return state
+
+
+def _read_state(path: Path) -> object:
+    if path.suffix == ".safetensors":
+        return safetensors.torch.load_file(path)
+    # Files of torch before 1.6 are no zip archives and cannot be mapped.
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+
+
+def _no_state_dict(path: Path, found: str) -> CorruptArtifact:
+    return CorruptArtifact(
+        f"{path}: expected weights, a state dict of tensors alone (torch.save of model.state_dict(), or safetensors); "
+        f"found {found}. Nothing in the file was run. Save the state dict anew",
+        reason="weights",
+    )
+
+
+def _named_file(file: str) -> Path:
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise InvalidSpec(f"--encoder: expected a weights file after the @, found none at {path.absolute()}")
+    return path
+
+
+def _check_hash(path: Path) -> None:
+    expected = _expected_hash(path.name)
+    if not (found := file_sha256(path)).startswith(expected):
+        raise CorruptArtifact(
+            f"{path}: checksum of torchvision's weights: expected {expected}…, found {found[:12]}…; "
+            "delete the file and copy or download it again"
+        )
+
+
+def _expected_hash(file_name: str) -> str:
+    found = _HASH_IN_NAME.search(file_name)
+    return found[1] if found else ""
+
+
+def _download(url: str, candidates: list[Path]) -> Path:
+    path = candidates[-1]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _socket_timeout(_CONNECT_TIMEOUT_S):
+            torch.hub.download_url_to_file(url, str(path), _expected_hash(path.name), progress=sys.stderr.isatty())
+    except OSError as error:  # URLError is one
+        if error.errno == errno.ENOSPC:
+            raise DiskFull(f"{path}: no room left for the weights of {url}; free some and run again") from error
+        raise _not_to_be_had(url, candidates, error) from error
+    except RuntimeError as error:  # torch's word for a hash that differs
+        raise CorruptArtifact(f"{url}: the download is not the file it should be: {error}; try again") from error
+    return path
+
+
+def _not_to_be_had(url: str, candidates: list[Path], error: Exception) -> InvalidSpec:
+    name = candidates[-1].name
+    places = ", ".join(str(path.parent) for path in candidates)
+    return InvalidSpec(
+        f"--encoder: the weights file {name} is in none of: {places}; and {url} could not be downloaded ({error}). "
+        f"Copy {name} into {candidates[-1].parent}, set REVSEARCH_WEIGHTS to the folder that holds it, "
+        "or use --encoder color-histogram, which needs no weights"
+    )
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Bound each wait on the network: torch's download has no limit of its own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

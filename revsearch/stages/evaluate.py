@@ -1,0 +1,234 @@
+"""Rankings -> Evaluation: figures with intervals, and a page that shows them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.util import ActorPool
+
+from revsearch.errors import InvalidSpec
+from revsearch.evaluation import Evaluation, summarise
+from revsearch.fingerprint import canonical_json, fingerprint, sha256_hex
+from revsearch.metric_rules import served_metrics
+from revsearch.protocols import rules as protocol_rules
+from revsearch.render.csv import write_csv
+from revsearch.render.page import render_report
+from revsearch.score_histogram import ScoreHistogram
+from revsearch.specs import EvaluateSpec, Plan, Protocol, Resources, require_sound
+from revsearch.stages import cluster
+from revsearch.stages.gallery import IndexFacts, sample_rows
+from revsearch.stages.judging import Case, Figures, Judge, ShownQuery
+from revsearch.stages.progress import Progress, Stopwatch
+from revsearch.stages.report import Findings, build_report
+from revsearch.storage.artifact import Artifact, Draft, load
+from revsearch.storage.catalog import resolve
+from revsearch.storage.store import Store
+from revsearch.truth import Truth, parse_truth
+
+REVISION = 1
+
+_HISTOGRAM_QUERIES = 200  # seeded; the picture of all
+
+
+def evaluate(spec: EvaluateSpec, store: Store, resources: Resources) -> Artifact:
+    """Judge rankings by a truth file, groups or labels, and make the report page.
+
+    Without any of those there are no figures, and the page shows the lists alone.
+
+    Raises:
+        InvalidSpec: where a truth file cannot be read or names unknown ids, or a protocol lacks what it needs.
+    """
+    job = _Job.of(spec, store)
+    if (artifact := job.draft.find()) is not None:
+        return artifact
+    cluster.connect(resources)
+    return job.run()
+
+
+def plan_evaluate(spec: EvaluateSpec, store: Store, resources: Resources) -> Plan:
+    """Return what `evaluate` would do, without writing anything or starting Ray."""
+    job = _Job.of(spec, store)
+    return Plan(job.rankings.card.counts.n_in, 3, None, resources, f"protocol {spec.protocol}")
+
+
+@dataclass(frozen=True)
+class _Overview:
+    """What the driver must know before it hands out work.
+
+    Attributes:
+        blocks: queries with a relevant image, int64 rows of the rankings, in blocks; None where nothing says what is
+            relevant.
+        labels: str or None `[q]`, of all ranked queries.
+        counts: beside the averaged queries.
+        protocol: the protocol, `auto` resolved.
+    """
+
+    blocks: list[NDArray[np.int64]] | None
+    labels: NDArray[np.object_]
+    counts: Mapping[str, int]
+    protocol: Protocol
+
+
+@ray.remote(max_restarts=2, max_task_retries=2)
+class _JudgeActor:
+    """A `Judge` in a worker."""
+
+    def __init__(self, case: Case) -> None:
+        self.judge = Judge(case)
+
+    def overview(self) -> _Overview:
+        """Count, and say what there is to judge."""
+        judge, relevance = self.judge, self.judge.relevance
+        blocks = None if relevance is None else judge.blocks()
+        counts = {
+            "n_empty_queries": 0 if blocks is None else len(judge.query_rows) - sum(map(len, blocks)),
+            "n_queries_with_twin": 0 if relevance is None else relevance.n_queries_with(judge.twins),
+            "n_gallery": len(judge.gallery.rows),
+        }
+        return _Overview(blocks, judge.queries.rows.labels, counts, judge.protocol.name)
+
+    def exact(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[str, Figures]]:
+        """Return full-rank metrics of queries `rows` `[q]`, and the rows: they come back in any order."""
+        return rows, self.judge.exact_figures(rows)
+
+    def served(self, rows: NDArray[np.int64]) -> tuple[int, dict[str, Figures], list[float]]:
+        """Return how deep the lists reach, the served metrics of queries `rows`, and their hit rate at each k."""
+        return self.judge.served.depth, self.judge.served_figures(rows), self.judge.hit_curve(rows)
+
+    def histogram(self, rows: NDArray[np.int64]) -> ScoreHistogram:
+        """Count the scores of queries `rows`."""
+        return self.judge.histogram(rows)
+
+    def shown(self, rows: NDArray[np.int64]) -> list[ShownQuery]:
+        """Return the lists of queries `rows`, each place judged."""
+        return self.judge.shown(rows)
+
+
+@dataclass
+class _Job:
+    """One run of the stage."""
+
+    spec: EvaluateSpec
+    store: Store
+    rankings: Artifact
+    index: Artifact
+    truth: Mapping[str, Truth] | None
+    truth_sha256: str | None
+    watch: Stopwatch = field(default_factory=Stopwatch)
+
+    @classmethod
+    def of(cls, spec: EvaluateSpec, store: Store) -> "_Job":
+        """Look everything up and read the truth file."""
+        require_sound(spec)
+        rankings = resolve(store, spec.rankings, "rankings")
+        index = load(store, rankings.card.inputs["index"])
+        truth, sha256 = (None, None) if spec.truth is None else _read_truth(Path(spec.truth))
+        return cls(spec, store, rankings, index, truth, sha256)
+
+    @property
+    def draft(self) -> Draft:
+        """The artifact: named by the rankings, what the truth file says, and what is asked."""
+        inputs = {"rankings": str(self.rankings)}
+        spec = asdict(self.spec) | inputs
+        asked = spec | {"truth": self.truth_sha256}
+        return Draft(self.store, "evaluation", fingerprint("evaluate", REVISION, asked), spec, inputs)
+
+    def run(self) -> Artifact:
+        """Judge, summarise, draw, commit."""
+        actors = [_JudgeActor.remote(self._case()) for _ in cluster.nodes()]
+        with self.watch.time("judge"), cluster.own_errors():
+            overview: _Overview = ray.get(actors[0].overview.remote())
+            findings = self._judge(actors, overview)
+        with self.watch.time("draw"):
+            page = render_report(build_report(self.store, self.rankings, self.index, findings, self.spec))
+        return self._commit(findings, page)
+
+    def _judge(self, actors: list[Any], overview: _Overview) -> Findings:
+        n_queries, first = len(overview.labels), actors[0]
+        counts = dict(overview.counts) | {"n_rejected_queries": self.rankings.card.counts.n_rejected}
+        rows = np.concatenate([np.empty(0, np.int64), *(overview.blocks or [])])
+        everyone = rows if len(rows) else np.arange(n_queries)
+        sampled = sample_rows(everyone, self.spec.sheets, self.spec.seed)
+        if not len(rows):
+            shown = ray.get(first.shown.remote(sampled))
+            return Findings(overview.protocol, Evaluation({}, counts={"n_queries": 0, **counts}), shown)
+        depth, served, curve = ray.get(first.served.remote(rows))
+        rules = (*served_metrics(depth), *protocol_rules(overview.protocol).exact)
+        figures = served | self._exact(actors, overview.blocks or [], rows)
+        labels = overview.labels[rows]
+        evaluation = summarise(
+            rules,
+            figures,
+            labels if any(label is not None for label in labels) else None,
+            counts,
+            resamples=self.spec.bootstrap,
+            seed=self.spec.seed,
+        )
+        worst = rows[np.argsort(figures["ap_plain"], kind="stable")[: self.spec.sheets // 2]]
+        return Findings(
+            protocol=overview.protocol,
+            evaluation=evaluation,
+            sampled=ray.get(first.shown.remote(sampled)),
+            worst=ray.get(first.shown.remote(worst)),
+            worst_ap=np.sort(figures["ap_plain"], kind="stable")[: self.spec.sheets // 2].tolist(),
+            hit_curve=curve,
+            histogram=ray.get(first.histogram.remote(sample_rows(rows, _HISTOGRAM_QUERIES, self.spec.seed))),
+        )
+
+    def _exact(self, actors: list[Any], blocks: list[NDArray[np.int64]], rows: NDArray[np.int64]) -> dict[str, Figures]:
+        """Return full-rank metrics of queries `rows` `[q]`, which the blocks hold in order."""
+        figures: dict[str, Figures] = {}
+        progress = Progress("evaluate", len(rows))
+        for some, found in ActorPool(actors).map_unordered(lambda actor, block: actor.exact.remote(block), blocks):
+            for name, values in found.items():
+                figures.setdefault(name, np.zeros(len(rows)))[np.searchsorted(rows, some)] = values
+            progress.add(len(some))
+        return figures
+
+    def _commit(self, findings: Findings, page: str) -> Artifact:
+        draft, evaluation, counts = self.draft, findings.evaluation, self.rankings.card.counts
+        parts = [
+            draft.put("evaluation", ".json", canonical_json(evaluation.to_dict())),
+            draft.put("report", ".html", page.encode()),
+        ]
+        if evaluation.slices:
+            parts.append(draft.put("classes", ".csv", _class_table(evaluation).encode()))
+        facts = {"protocol": findings.protocol, "metrics": {n: asdict(v) for n, v in evaluation.metrics.items()}}
+        return draft.commit(counts, parts, facts=facts, seconds=self.watch.seconds)
+
+    def _case(self) -> Case:
+        facts = IndexFacts.of(self.index)
+        return Case(
+            store=self.store,
+            rankings=str(self.rankings),
+            queries=self.rankings.card.inputs["embeddings"],
+            galleries=list(facts.sources.values()),
+            metric=facts.metric,
+            protocol=self.spec.protocol,
+            twins=self.spec.twins,
+            truth=self.truth,
+        )
+
+
+def _read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:
+    try:
+        raw = path.read_bytes()
+        text = raw.decode()
+    except OSError as error:
+        raise InvalidSpec(f"--truth {path}: expected a .jsonl or .csv file: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidSpec(f"--truth {path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    return parse_truth(path.name, text.splitlines(keepends=True)), sha256_hex(raw)
+
+
+def _class_table(evaluation: Evaluation) -> str:
+    names = list(evaluation.metrics)
+    rows = [
+        (label, metrics[names[0]].n, *(metrics[name].value for name in names))
+        for label, metrics in evaluation.slices.items()
+    ]
+    return write_csv(("class", "n_queries", *names), rows)

@@ -1,0 +1,247 @@
+"""Everything the report page shows, gathered from the artifacts a ranking stands on."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from revsearch.evaluation import Evaluation
+from revsearch.imaging.thumbnail import thumbnail
+from revsearch.protocols import rules
+from revsearch.rejects import Reject, Rejection
+from revsearch.render.report import (
+    ClassRow,
+    ClassTable,
+    HitCurve,
+    Metric,
+    RejectRow,
+    Report,
+    ScoreHistogram,
+    Sheet,
+    Summary,
+    Tile,
+)
+from revsearch.score_histogram import ScoreHistogram as ScoreCounts
+from revsearch.specs import EvaluateSpec, ImageLimits, Protocol
+from revsearch.stages.judging import ShownQuery
+from revsearch.storage.artifact import Artifact, load
+from revsearch.storage.images import read_image
+from revsearch.storage.manifests import StoredManifest, locate
+from revsearch.storage.reject_table import read_rejects
+from revsearch.storage.store import Store
+
+_THUMBNAIL_SIDE = 160  # pixels; shown at up to 120 CSS pixels
+_EXAMPLES = 3  # of each reject reason
+_CLASS_METRICS = ("hit_rate_at_1", "hit_rate_at_5", "hit_rate_at_10", "ap_plain")
+_FIRST = ("hit_rate_at_1", "ap_plain", "hit_rate_at_5", "hit_rate_at_10")  # head the page, after a protocol's own
+_BEST = {"ns4_self_in": 4.0, "ns3_self_out": 3.0}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What judging gave.
+
+    Attributes:
+        worst_ap: average precision of each of the worst queries.
+        hit_curve: hit rate at k = 1, 2, …
+    """
+
+    protocol: Protocol
+    evaluation: Evaluation
+    sampled: list[ShownQuery]
+    worst: list[ShownQuery] = field(default_factory=list)
+    worst_ap: list[float] = field(default_factory=list)
+    hit_curve: list[float] = field(default_factory=list)
+    histogram: ScoreCounts | None = None
+
+
+def build_report(store: Store, rankings: Artifact, index: Artifact, findings: Findings, spec: EvaluateSpec) -> Report:
+    """Gather the page of an evaluation: figures, lists with pictures, rejects, seconds, provenance."""
+    chain = _Chain.of(store, rankings, index)
+    pictures = _Pictures(store, chain.manifests, [*findings.sampled, *findings.worst])
+    evaluation = findings.evaluation
+    judged = bool(evaluation.metrics)
+    notes = [f"worst by average precision: {ap:.3f}" for ap in findings.worst_ap]
+    return Report(
+        title="Reverse image search report",
+        subtitle=f"{chain.encoder} · {rankings}",
+        summary=chain.summary(evaluation),
+        metrics=_metrics(evaluation),
+        classes=_classes(evaluation),
+        sheets=tuple(pictures.sheet(query) for query in findings.sampled),
+        sheets_note=f"{len(findings.sampled)} queries drawn with seed {spec.seed}" + ("" if judged else "; no labels"),
+        worst=tuple(pictures.sheet(query, note) for query, note in zip(findings.worst, notes, strict=True)),
+        hit_curve=_curve(findings.hit_curve),
+        histogram=_histogram(findings.histogram),
+        seconds={artifact.kind: dict(artifact.card.seconds) for artifact in chain.artifacts},
+        rejects=_reject_rows(store, [*chain.manifests, *chain.embeddings]),
+        provenance=chain.provenance(findings, spec),
+    )
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """The artifacts a ranking stands on, in the order they were made."""
+
+    rankings: Artifact
+    index: Artifact
+    embeddings: list[Artifact]
+    manifests: list[Artifact]
+
+    @classmethod
+    def of(cls, store: Store, rankings: Artifact, index: Artifact) -> "_Chain":
+        names = dict.fromkeys([*index.card.inputs["embeddings"], rankings.card.inputs["embeddings"]])
+        embeddings = [load(store, name) for name in names]
+        manifests = dict.fromkeys(artifact.card.inputs["manifest"] for artifact in embeddings)
+        return cls(rankings, index, embeddings, [load(store, name) for name in manifests])
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        return [*self.manifests, *self.embeddings, self.index, self.rankings]
+
+    @property
+    def encoder(self) -> str:
+        return str(self.embeddings[0].card.facts["encoder"])
+
+    def summary(self, evaluation: Evaluation) -> Summary:
+        """Account for every image that went in: rejected by the manifest or by embedding, else ok."""
+        n_in = sum(manifest.card.counts.n_in for manifest in self.manifests)
+        n_rejected = sum(artifact.card.counts.n_rejected for artifact in [*self.manifests, *self.embeddings])
+        roles: dict[str, int] = defaultdict(int)
+        for manifest in self.manifests:
+            for role, n in manifest.card.facts["roles"].items():
+                roles[role] += n
+        notes = {
+            "n_queries_with_twin": "queries have a byte-identical image in the gallery",
+            "n_empty_queries": "queries have no relevant image in the gallery and are not averaged",
+            "n_rejected_queries": "queries were rejected and are not averaged",
+        }
+        said = [f"{n} {text}" for name, text in notes.items() if (n := evaluation.counts.get(name, 0))]
+        said += [f"{n} images share their bytes with another" for n in [self._n_twins()] if n]
+        return Summary(n_in, n_in - n_rejected, n_rejected, roles, tuple(said))
+
+    def provenance(self, findings: Findings, spec: EvaluateSpec) -> dict[str, dict[str, str]]:
+        space, facts = self.embeddings[0].card.facts["space"], self.rankings.card.facts
+        preprocess = space["preprocess"]
+        return {
+            "artifacts": {artifact.kind: str(artifact) for artifact in self.artifacts},
+            "encoder": {
+                "name": self.encoder,
+                "weights": str(space["weights"]),
+                "pooling": str(space["pooling"]),
+                "dim": str(space["dim"]),
+                "preprocess": f"{preprocess['fit']} {preprocess['size']} px, {preprocess['interpolation']}",
+                "precision": str(self.embeddings[0].card.facts["precision"]),
+            },
+            "search": {
+                "index": f"{facts['kind']}, {facts['n_vectors']} vectors, {facts['metric']}",
+                "ef": ", ".join(map(str, facts["ef"])) or "exact search",
+                "ann_recall_at_k": f"{facts['ann_recall_at_k']:.4f} on {facts['n_tuning_queries']} queries",
+                "k": str(self.rankings.card.spec["k"]),
+            },
+            "evaluation": {
+                "protocol": findings.protocol,
+                "relevant": f"as {Path(spec.truth).name} says" if spec.truth else rules(findings.protocol).relevant,
+                "byte-identical images": "taken out of the ranking" if spec.twins == "junk" else "count like others",
+            },
+            "versions": dict(self.rankings.card.versions),
+        }
+
+    def _n_twins(self) -> int:
+        return sum(manifest.card.facts["n_twins"] for manifest in self.manifests)
+
+
+class _Pictures:
+    """Thumbnails of the images that the page shows, each made once."""
+
+    def __init__(self, store: Store, manifests: list[Artifact], queries: list[ShownQuery]) -> None:
+        wanted = {id for query in queries for id in (query.id, *(place.id for place in query.places))}
+        self._thumbnails: dict[str, bytes | None] = {}
+        for artifact in manifests:
+            manifest = StoredManifest(store, artifact)
+            rows = np.flatnonzero(np.isin(manifest.strings("id").astype(str), list(wanted)))
+            limits = ImageLimits(**{name: artifact.card.spec[name] for name in ImageLimits.__slots__})
+            if len(rows):
+                block, roots = manifest.take(rows), manifest.roots
+                for row in range(len(block)):
+                    location, root = locate(block, row, roots)
+                    self._thumbnails[block.ids[row]] = _thumbnail(location, root, limits, artifact.card.spec)
+
+    def sheet(self, query: ShownQuery, note: str = "") -> Sheet:
+        """Return a query and its neighbours with their pictures."""
+        neighbours = tuple(
+            Tile(place.id, place.label, place.score, self._thumbnails.get(place.id), place.verdict, place.n_same)
+            for place in query.places
+        )
+        return Sheet(Tile(query.id, query.label, None, self._thumbnails.get(query.id)), neighbours, note)
+
+
+def _thumbnail(location: str, root: Path, limits: ImageLimits, asked: Mapping[str, Any]) -> bytes | None:
+    """Return a thumbnail, or None where the image is gone meanwhile: the figures do not depend on it."""
+    try:
+        data = read_image(location, root, max_bytes=limits.max_bytes, follow_symlinks=asked["follow_symlinks"])
+        return thumbnail(data, _THUMBNAIL_SIDE, limits, allow_truncated=True)
+    except Rejection:
+        return None
+
+
+def _metrics(evaluation: Evaluation) -> tuple[Metric, ...]:
+    names = list(evaluation.metrics)
+    first = [name for name in (*_BEST, *_FIRST) if name in names]
+    return tuple(
+        Metric(
+            name=name,
+            value=value.value,
+            low=value.low,
+            high=value.high,
+            n=value.n,
+            source=value.source,
+            convention=evaluation.conventions[name],
+            best=_BEST.get(name, 1.0),
+        )
+        for name in [*first, *(name for name in names if name not in first)]
+        for value in [evaluation.metrics[name]]
+    )
+
+
+def _classes(evaluation: Evaluation) -> ClassTable | None:
+    if not evaluation.slices:
+        return None
+    columns = tuple(name for name in _CLASS_METRICS if name in evaluation.metrics)
+    rows = [
+        ClassRow(label, metrics[columns[0]].n, tuple(metrics[name].value for name in columns))
+        for label, metrics in evaluation.slices.items()
+    ]
+    return ClassTable(columns, tuple(rows))
+
+
+def _curve(values: list[float]) -> HitCurve | None:
+    return HitCurve(tuple(range(1, len(values) + 1)), tuple(values)) if values else None
+
+
+def _histogram(counts: ScoreCounts | None) -> ScoreHistogram | None:
+    """Return the histogram, without the empty bins at both ends."""
+    if counts is None:
+        return None
+    filled = np.flatnonzero(counts.matches + counts.others)
+    low, high = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, len(counts.others))
+    return ScoreHistogram(
+        tuple(counts.edges[low : high + 1].tolist()),
+        tuple(counts.others[low:high].tolist()),
+        tuple(counts.matches[low:high].tolist()),
+    )
+
+
+def _reject_rows(store: Store, artifacts: list[Artifact]) -> tuple[RejectRow, ...]:
+    by_reason: dict[str, list[Reject]] = defaultdict(list)
+    for artifact in artifacts:
+        for reject in read_rejects(store, artifact):
+            by_reason[reject.reason].append(reject)
+    rows = [
+        RejectRow(reason, len(found), tuple((reject.id, reject.message) for reject in found[:_EXAMPLES]))
+        for reason, found in by_reason.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.count, row.reason)))

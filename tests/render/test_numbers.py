@@ -1,0 +1,29 @@
+import pytest
+
+from revsearch.render.numbers import count, duration, figure, percent
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 ms"),
+        (0.0042, "4 ms"),
+        (0.9999, "1.0 s"),
+        (12.34, "12.3 s"),
+        (99.96, "1 min 40 s"),
+        (185, "3 min 05 s"),
+        (3599.7, "1 h 00 min"),
+        (7800, "2 h 10 min"),
+    ],
+)
+def test_duration_in_the_unit_that_suits(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_figures_and_counts() -> None:
+    assert [figure(0.75149), figure(None), count(1234567)] == ["0.751", "–", "1,234,567"]
+
+
+@pytest.mark.parametrize(("part", "whole", "text"), [(1, 4, "25.0"), (5, 4, "100.0"), (-1, 4, "0.0"), (1, 0, "0.0")])
+def test_percent_stays_in_the_bar(part: float, whole: float, text: str) -> None:
+    assert percent(part, whole) == text
