@@ -5,8 +5,9 @@ sorted: an image's rank is the number of images, junk left out, that beat it, by
 6 decimals, by a lower gallery position.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,12 +56,11 @@ class BlockRelevance:
     n_relevant: Counts  # [q]
 
     @classmethod
-    def of(cls, relevance: Relevance, rows: NDArray[np.int64]) -> "BlockRelevance":
+    def of(cls, relevance: Relevance, rows: NDArray[np.int64]) -> Self:
         """Collect the pairs of the queries `rows` `[q]` of a relevance."""
         relevant, junk = zip(*(relevance.of(int(row)) for row in rows), strict=True)
-        own = relevance.self_positions[rows]
-        own_lists = [own[[query]] if relevance.self_in and own[query] >= 0 else own[:0] for query in range(len(rows))]
-        return cls(_pairs(relevant), _pairs(junk), _pairs(own_lists), np.array([len(some) for some in relevant]))
+        own = [relevance.self_of(int(row)) for row in rows]
+        return cls(_pairs(relevant), _pairs(junk), _pairs(own), np.array([len(some) for some in relevant]))
 
 
 def rank_blocks(n_relevant: Counts) -> Iterator[NDArray[np.int64]]:
@@ -87,7 +87,7 @@ def relevant_ranks(
         queries: float32 `[q, dim]`, as the encoder gave them.
         gallery: float32 `[n, dim]`, possibly memory-mapped, in id order: equal scores are ranked by position.
         relevance: of all queries.
-        rows: int64 `[q]`, which of its queries these are.
+        rows: int64 `[q]`, which of its queries these are, at least one.
         metric: `cosine`, or `l2` for minus the Euclidean distance. Ties by position are exact up to distances of
             2 million.
 
@@ -143,7 +143,7 @@ def _n_above(keys: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDAr
     return np.asarray(len(high) - np.searchsorted(high, thresholds, side="right"), np.int64)
 
 
-def _pairs(lists: "list[NDArray[np.int64]] | tuple[NDArray[np.int64], ...]") -> Pairs:
+def _pairs(lists: Sequence[NDArray[np.int64]]) -> Pairs:
     positions = np.concatenate(lists)
     return Pairs(
         np.repeat(np.arange(len(lists)), [len(some) for some in lists]), positions, np.argsort(positions, kind="stable")

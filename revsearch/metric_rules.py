@@ -50,11 +50,10 @@ class MetricRule:
 
 def served_metrics(depth: int) -> tuple[MetricRule, ...]:
     """Return the metrics that lists of `depth` places are long enough for."""
-    recall_ks = sorted({*RECALL_KS, depth})
     return (
         *(_hit_rate(k) for k in HIT_RATE_KS if k <= depth),
         *(_precision(k) for k in PRECISION_KS if k <= depth),
-        *(_recall(k) for k in recall_ks if k <= depth),
+        *(_recall(k) for k in sorted({*RECALL_KS, depth}) if 1 <= k <= depth),
         *(_ap(k) for k in (depth,) if k >= 1),
     )
 

@@ -45,13 +45,10 @@ class Relevance:
 
     def of(self, query: int) -> tuple[Positions, Positions]:
         """Return the relevant and the junk gallery positions of one query, both ascending."""
-        wanted, junk = self.wanted.of(query), self.junk_of(query)
+        wanted, junk, own = self.wanted.of(query), self.junk_of(query), self.self_of(query)
         if len(junk):
             wanted = wanted[~is_in(wanted, junk)]
-        own = self.self_positions[query]
-        if self.self_in and own >= 0 and len(wanted):
-            wanted = np.union1d(wanted, own)
-        return wanted, junk
+        return np.union1d(wanted, own) if len(own) else wanted, junk
 
     def junk_of(self, query: int) -> Positions:
         """Return the gallery positions that are taken out of the query's ranking, ascending."""
@@ -62,22 +59,25 @@ class Relevance:
             return np.asarray(listed[listed != own], np.int64)
         return np.unique(np.concatenate([own[own >= 0], *lists]))
 
+    def self_of(self, query: int) -> Positions:
+        """Return the query's own position where it counts as found, `[0 or 1]`; not where nothing else is wanted."""
+        own = self.self_positions[query : query + 1]
+        counts = self.self_in and len(self.wanted.of(query)) > 0
+        return own[own >= 0] if counts else own[:0]
+
     def judge(self, query: int, positions: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Say for a few gallery positions `[p]` whether they are relevant and whether they are junk, each `[p]`."""
         junk = is_in(positions, self.junk_of(query))
-        wanted = self.wanted.of(query)
-        right = is_in(positions, wanted)
-        if self.self_in and len(wanted):
-            right |= positions == self.self_positions[query]
-        return right & ~junk, junk
+        right = is_in(positions, self.wanted.of(query)) & ~junk
+        return right | is_in(positions, self.self_of(query)), junk
 
     def n_relevant(self) -> NDArray[np.int64]:
         """Return each query's number of relevant gallery images R, `[q]`."""
         counts = self.wanted.counts()
         for query in np.flatnonzero(counts).tolist():
-            wanted, own = self.wanted.of(query), self.self_positions[query : query + 1]
+            wanted = self.wanted.of(query)
             counts[query] -= is_in(self.junk_of(query), wanted).sum()
-            counts[query] += self.self_in and own[0] >= 0 and counts[query] > 0 and not is_in(own, wanted)[0]
+            counts[query] += (~is_in(self.self_of(query), wanted)).sum()
         return counts
 
     def with_self_in(self) -> Self:

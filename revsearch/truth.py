@@ -129,7 +129,8 @@ def _read_csv(lines: Iterable[str]) -> Iterator[_Row]:
                 raise _broken(reader.line_num, f"expected {len(columns)} fields as in the header")
             yield reader.line_num, row["query"], Truth((row["relevant"],))
     except csv.Error as error:
-        raise _broken(reader.line_num, str(error)) from error
+        # The line after the last whole row: an open quote runs on to the end of the file.
+        raise _broken(reader.line_num + 1, str(error)) from error
 
 
 def _without_mark(lines: Iterable[str]) -> Iterator[str]:

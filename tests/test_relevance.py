@@ -112,7 +112,7 @@ def random_relevance(seed: int, self_in: bool) -> tuple[Relevance, list[set[int]
         mine = set() if own[query] < 0 else {int(own[query])}
         out.append(set(junk[query].tolist()) - mine if self_in else set(junk[query].tolist()) | mine)
         found = same - out[-1]
-        wanted.append(found | mine if self_in and found else found)
+        wanted.append(found | mine if self_in and same else found)
     return (relevance.with_self_in() if self_in else relevance), wanted, out
 
 

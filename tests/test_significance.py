@@ -47,11 +47,11 @@ def test_one_query_has_no_width() -> None:
     assert Bootstrap(100, seed=0).intervals(np.array([[0.25]])).tolist() == [[0.25, 0.25]]
 
 
-def test_blocks_hold_all_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).random((10, 2))
+    whole = Bootstrap(101, seed=0).intervals(values)
     monkeypatch.setattr(significance, "BLOCK_DRAWS", 35)
-    weights = np.concatenate(list(Bootstrap(101, seed=0)._weights(10)))
-    assert weights.shape == (101, 10)
-    assert np.all(weights.sum(axis=1) == 10)
+    assert Bootstrap(101, seed=0).intervals(values) == pytest.approx(whole, abs=1e-12)
 
 
 @pytest.mark.slow

@@ -3,26 +3,18 @@
 A state dict is data. Files that could carry code are refused before any of it runs.
 """
 
-import errno
 import hashlib
-import re
-import socket
-import sys
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from revsearch.errors import CorruptArtifact, DiskFull, InvalidSpec
+from revsearch.errors import CorruptArtifact, InvalidSpec
+from revsearch.model.download import download, hash_in_name
 from revsearch.model.names import EncoderName
 from revsearch.model.zoo import weights_url
-
-_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")  # torchvision's files carry the start of their SHA-256
-_CONNECT_TIMEOUT_S = 20.0
 
 
 def find_weights(name: EncoderName, folder: Path | None) -> Path:
@@ -46,8 +38,8 @@ def find_weights(name: EncoderName, folder: Path | None) -> Path:
     candidates = [place / Path(url).name for place in (folder, cache) if place is not None]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        return _download(url, candidates)
-    _check_hash(found)
+        return _downloaded(url, candidates)
+    _require_hash(found)
     return found
 
 
@@ -96,8 +88,8 @@ def _named_file(file: str) -> Path:
     return path
 
 
-def _check_hash(path: Path) -> None:
-    expected = _expected_hash(path.name)
+def _require_hash(path: Path) -> None:
+    expected = hash_in_name(path.name)
     if not (found := file_sha256(path)).startswith(expected):
         raise CorruptArtifact(
             f"{path}: checksum of torchvision's weights: expected {expected}…, found {found[:12]}…; "
@@ -105,42 +97,15 @@ def _check_hash(path: Path) -> None:
         )
 
 
-def _expected_hash(file_name: str) -> str:
-    found = _HASH_IN_NAME.search(file_name)
-    return found[1] if found else ""
-
-
-def _download(url: str, candidates: list[Path]) -> Path:
+def _downloaded(url: str, candidates: list[Path]) -> Path:
     path = candidates[-1]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _socket_timeout(_CONNECT_TIMEOUT_S):
-            torch.hub.download_url_to_file(url, str(path), _expected_hash(path.name), progress=sys.stderr.isatty())
-    except OSError as error:  # URLError is one
-        if error.errno == errno.ENOSPC:
-            raise DiskFull(f"{path}: no room left for the weights of {url}; free some and run again") from error
-        raise _not_to_be_had(url, candidates, error) from error
-    except RuntimeError as error:  # torch's word for a hash that differs
-        raise CorruptArtifact(f"{url}: the download is not the file it should be: {error}; try again") from error
+        download(url, path)
+    except ConnectionError as error:
+        places = ", ".join(str(candidate.parent) for candidate in candidates)
+        raise InvalidSpec(
+            f"--encoder: the weights file {path.name} is in none of: {places}; and it could not be downloaded: {error}. "
+            f"Copy {path.name} into {path.parent}, set REVSEARCH_WEIGHTS to a folder that holds it, "
+            "or use --encoder color-histogram, which needs no weights"
+        ) from error
     return path
-
-
-def _not_to_be_had(url: str, candidates: list[Path], error: Exception) -> InvalidSpec:
-    name = candidates[-1].name
-    places = ", ".join(str(path.parent) for path in candidates)
-    return InvalidSpec(
-        f"--encoder: the weights file {name} is in none of: {places}; and {url} could not be downloaded ({error}). "
-        f"Copy {name} into {candidates[-1].parent}, set REVSEARCH_WEIGHTS to the folder that holds it, "
-        "or use --encoder color-histogram, which needs no weights"
-    )
-
-
-@contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    """Bound each wait on the network: torch's download has no limit of its own."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

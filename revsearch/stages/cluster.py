@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from revsearch.errors import InvalidSpec, RevsearchError
 from revsearch.specs import Resources
@@ -57,6 +58,11 @@ def nodes() -> list[tuple[str, int]]:
     """Return the id and the CPUs of each node that has any."""
     alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray declares no types here
     return [(node["NodeID"], n) for node in alive if (n := int(node["Resources"].get("CPU", 0)))]
+
+
+def on_node(node_id: str) -> NodeAffinitySchedulingStrategy:
+    """Place an actor on a node while that node is there, else anywhere."""
+    return NodeAffinitySchedulingStrategy(node_id, soft=True)
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from revsearch.evaluation import Evaluation, summarise
 from revsearch.fingerprint import canonical_json, fingerprint, sha256_hex
 from revsearch.metric_rules import served_metrics
 from revsearch.protocols import rules as protocol_rules
-from revsearch.render.csv import write_csv
+from revsearch.render.csv import Cell, write_csv
 from revsearch.render.page import render_report
 from revsearch.score_histogram import ScoreHistogram
+from revsearch.significance import Bootstrap
 from revsearch.specs import EvaluateSpec, Plan, Protocol, Resources, require_sound
 from revsearch.stages import cluster
 from revsearch.stages.gallery import IndexFacts, sample_rows
@@ -139,7 +140,7 @@ class _Job:
 
     def run(self) -> Artifact:
         """Judge, summarise, draw, commit."""
-        actors = [_JudgeActor.remote(self._case()) for _ in cluster.nodes()]
+        actors = [_start_judge(node_id, self._case()) for node_id, _ in cluster.nodes()]
         with self.watch.time("judge"), cluster.own_errors():
             overview: _Overview = ray.get(actors[0].overview.remote())
             findings = self._judge(actors, overview)
@@ -165,8 +166,8 @@ class _Job:
             figures,
             labels if any(label is not None for label in labels) else None,
             counts,
-            resamples=self.spec.bootstrap,
-            seed=self.spec.seed,
+            Bootstrap(self.spec.bootstrap, self.spec.seed),
+            {"relevant": "as the truth file says" if self.truth else protocol_rules(overview.protocol).relevant},
         )
         worst = rows[np.argsort(figures["ap_plain"], kind="stable")[: self.spec.sheets // 2]]
         return Findings(
@@ -214,6 +215,11 @@ class _Job:
         )
 
 
+def _start_judge(node_id: str, case: Case) -> Any:
+    placed = cluster.on_node(node_id)
+    return _JudgeActor.options(scheduling_strategy=placed).remote(case)  # type: ignore[attr-defined]  # by ray.remote
+
+
 def _read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:
     try:
         raw = path.read_bytes()
@@ -227,8 +233,8 @@ def _read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:
 
 def _class_table(evaluation: Evaluation) -> str:
     names = list(evaluation.metrics)
-    rows = [
-        (label, metrics[names[0]].n, *(metrics[name].value for name in names))
+    rows: list[list[Cell]] = [
+        [label, metrics[names[0]].n, *(metrics[name].value for name in names)]
         for label, metrics in evaluation.slices.items()
     ]
     return write_csv(("class", "n_queries", *names), rows)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from revsearch.errors import InvalidSpec
 from revsearch.fingerprint import canonical_json
 from revsearch.manifest import ROLES, Manifest, Role, Strings
 from revsearch.rejects import Reject
-from revsearch.specs import ManifestSpec
+from revsearch.specs import Labels, ManifestSpec
 from revsearch.storage.artifact import file_sha256
 from revsearch.storage.manifests import concatenate, locate
 from revsearch.storage.sources import assign_roles_and_labels, list_folder, listing_fingerprint
@@ -42,11 +43,13 @@ class Candidates:
     """Rows that may become a manifest.
 
     Attributes:
-        rows: everything but content and size, which are zero until the bytes are read.
+        rows: everything but content and size, which are zero until the bytes are read, and of folders roles and
+            labels, which `settled` gives.
         rejects: what was listed, but cannot be read as a row or folder.
         n_ignored: files that are no pictures by their name's kind.
         roots: where the bytes lie, by prefix of the id.
         fingerprint: changes with the path, size or time of any file.
+        folders: how many rows each source has, in order; and the source, where its folders' names say more.
     """
 
     rows: Manifest
@@ -54,6 +57,22 @@ class Candidates:
     n_ignored: int
     roots: dict[str, str]
     fingerprint: str
+    folders: list[tuple[int, Source | None]]
+
+    def settled(self, pictures: NDArray[np.int64], labels: Labels) -> tuple[Strings, Strings]:
+        """Return role and label of the rows that proved to be pictures, `[m]` ascending, each `[m]`.
+
+        Only pictures count: a stray file beside the classes does not hide that they are classes.
+        """
+        roles, named = self.rows.roles[pictures], self.rows.labels[pictures]
+        start = 0
+        for n_rows, source in self.folders:
+            mine = slice(*np.searchsorted(pictures, [start, start + n_rows]))
+            start += n_rows
+            if source is not None:
+                ids = [id.removeprefix(source.prefix) for id in self.rows.ids[pictures[mine]]]
+                roles[mine], named[mine] = assign_roles_and_labels(ids, role=source.role, labels=labels)
+        return roles, named
 
 
 def list_sources(spec: ManifestSpec) -> Candidates:
@@ -73,6 +92,7 @@ def list_sources(spec: ManifestSpec) -> Candidates:
         n_ignored=sum(each.n_ignored for each in found),
         roots={prefix: root for each in found for prefix, root in each.roots.items()},
         fingerprint=hashlib.sha256("".join(each.fingerprint for each in found).encode()).hexdigest(),
+        folders=[folder for each in found for folder in each.folders],
     )
 
 
@@ -106,15 +126,14 @@ def _list_source(source: Source, spec: ManifestSpec) -> Candidates:
 
 def _list_folder(source: Source, spec: ManifestSpec) -> Candidates:
     listing = list_folder(source.path, follow_symlinks=spec.follow_symlinks)
-    roles, labels = assign_roles_and_labels(listing.ids.tolist(), role=source.role, labels=spec.labels)
     nothing = np.full(len(listing), None, object)
-    rows = _rows(_prefixed(source, listing.ids), nothing, roles, labels, nothing)
     return Candidates(
-        rows,
+        _rows(_prefixed(source, listing.ids), nothing, nothing.copy(), nothing.copy(), nothing.copy()),
         [_prefixed_reject(source, reject) for reject in listing.rejects],
         listing.ignored,
         {source.prefix: str(source.path)},
         _fingerprint(source, listing_fingerprint(listing)),
+        [(len(listing), source)],
     )
 
 
@@ -130,7 +149,14 @@ def _list_table(source: Source, spec: ManifestSpec) -> Candidates:
         rejects += [_prefixed_reject(source, reject) for reject in block.rejects]
     rows = concatenate(blocks)
     roots = {source.prefix: str(root)}
-    return Candidates(rows, rejects, 0, roots, _fingerprint(source, file_sha256(source.path), _stats(rows, roots)))
+    return Candidates(
+        rows,
+        rejects,
+        0,
+        roots,
+        _fingerprint(source, file_sha256(source.path), _stats(rows, roots)),
+        [(len(rows), None)],
+    )
 
 
 def _rows(

@@ -84,30 +84,33 @@ class _Scan:
     def run(self) -> Artifact:
         self.rejects += self.candidates.rejects
         with self.watch.time("read"):
-            shards, contents, roles = self._scan()
+            shards, contents, pictures = self._scan()
         if not len(contents):
             raise InvalidSpec(self._nothing())
+        roles, labels = self.candidates.settled(pictures, self.spec.labels)
         roles = self._sampled(_without_duplicates(contents, roles))
         with self.watch.time("write"):
-            return self._commit(self._blocks(shards, roles), contents[_kept(roles)])
+            return self._commit(self._blocks(shards, roles, labels), contents[_kept(roles)])
 
-    def _scan(self) -> tuple[list[Path], NDArray[np.uint8], Strings]:
-        """Scan all shards; return their files, and content `[n, 32]` and role `[n]` of all rows."""
+    def _scan(self) -> tuple[list[Path], NDArray[np.uint8], NDArray[np.int64]]:
+        """Scan all shards; return their files, and content `[n, 32]` and candidate row `[n]` of all pictures."""
         rows = self.candidates.rows
-        size = min(_SHARD_ROWS, -(-len(rows) // (_SHARDS_PER_CPU * cluster.n_cpus())))
+        size = min(_SHARD_ROWS, max(1, -(-len(rows) // (_SHARDS_PER_CPU * cluster.n_cpus()))))
+        starts = range(0, len(rows), size)
         reference = ray.put((self.spec, self.candidates.roots))
-        arguments = ((rows.take(slice(start, start + size)), reference) for start in range(0, len(rows), size or 1))
+        arguments = ((rows.take(slice(start, start + size)), reference) for start in starts)
+        scanned = cluster.stream(_scan_shard.remote, arguments, ahead=2 * cluster.n_cpus())
         progress = Progress("manifest", len(rows))
         shards: list[Path] = []
-        contents, roles = [np.empty((0, 32), np.uint8)], [np.empty(0, object)]
-        for found, rejects in cluster.stream(_scan_shard.remote, arguments, ahead=2 * cluster.n_cpus()):
+        contents, pictures = [np.empty((0, 32), np.uint8)], [np.empty(0, np.int64)]
+        for start, (found, places, rejects) in zip(starts, scanned, strict=True):
             shards.append(self.folder / f"{len(shards):06d}.parquet")
             shards[-1].write_bytes(encode_manifest(found))
             contents.append(found.contents)
-            roles.append(found.roles)
+            pictures.append(places + start)
             self.rejects += rejects
             progress.add(len(found) + len(rejects), len(rejects))
-        return shards, np.concatenate(contents), np.concatenate(roles)
+        return shards, np.concatenate(contents), np.concatenate(pictures)
 
     def _sampled(self, roles: Strings) -> Strings:
         """Return the roles with `sample_queries` seeded gallery rows as queries."""
@@ -122,19 +125,19 @@ class _Scan:
         roles[np.random.default_rng(self.spec.seed).choice(gallery, self.spec.sample_queries, replace=False)] = "query"
         return roles
 
-    def _blocks(self, shards: list[Path], roles: Strings) -> Iterator[Manifest]:
+    def _blocks(self, shards: list[Path], roles: Strings, labels: Strings) -> Iterator[Manifest]:
         """Yield the settled rows shard by shard; rows without a role any more become rejects."""
         start = 0
         for path in shards:
             block = decode_manifest(path)
-            settled = roles[start : start + len(block)]
+            mine = slice(start, start + len(block))
             start += len(block)
-            for row in np.flatnonzero(~_kept(settled)):
-                message = "byte-identical to a gallery image: ranking it would hide nothing"
+            block.roles[:], block.labels[:] = roles[mine], labels[mine]
+            for row in np.flatnonzero(~_kept(block.roles)):
+                message = "byte-identical to a gallery image: as a distractor it would count a right answer as wrong"
                 id = block.ids[row]
                 self.rejects.append(Reject(id, id, STAGE, Reason.DUPLICATE_OF_GALLERY, message))
-            block.roles[:] = settled
-            yield block.take(np.flatnonzero(_kept(settled)))
+            yield block.take(np.flatnonzero(_kept(block.roles)))
 
     def _commit(self, blocks: Iterator[Manifest], contents: NDArray[np.uint8]) -> Artifact:
         digest = hashlib.sha256(canonical_json([STAGE, REVISION]))
@@ -181,8 +184,10 @@ class _Scan:
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _scan_shard(rows: Manifest, shared: tuple[ManifestSpec, dict[str, str]]) -> tuple[Manifest, list[Reject]]:
-    """Read the bytes of each row once; return the pictures and the rejects."""
+def _scan_shard(
+    rows: Manifest, shared: tuple[ManifestSpec, dict[str, str]]
+) -> tuple[Manifest, NDArray[np.int64], list[Reject]]:
+    """Read the bytes of each row once; return the pictures, their places in the shard, and the rejects."""
     spec, roots = shared
     contents, sizes = np.zeros((len(rows), 32), np.uint8), np.zeros(len(rows), np.int64)
     rejects: dict[int, Reject] = {}
@@ -198,7 +203,7 @@ def _scan_shard(rows: Manifest, shared: tuple[ManifestSpec, dict[str, str]]) -> 
         sizes[row] = len(data)
     good = np.array([row for row in range(len(rows)) if row not in rejects], np.int64)
     found = Manifest(rows.ids, rows.locations, contents, sizes, rows.roles, rows.labels, rows.groups, dict(rows.extra))
-    return found.take(good), list(rejects.values())
+    return found.take(good), good, list(rejects.values())
 
 
 def _without_duplicates(contents: NDArray[np.uint8], roles: Strings) -> Strings:

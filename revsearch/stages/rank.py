@@ -13,7 +13,6 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 from ray.util import ActorPool
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from revsearch.embeddings import Embeddings
 from revsearch.errors import InvalidSpec
@@ -242,7 +241,6 @@ def _actors(work: _Work) -> list[Any]:
     """Start one actor a node, with all its CPUs: the index is held once."""
     actors = []
     for node_id, n_cpus in cluster.nodes():
-        placed = NodeAffinitySchedulingStrategy(node_id, soft=True)
-        options = _Ranker.options(num_cpus=n_cpus, scheduling_strategy=placed)  # type: ignore[attr-defined]  # by ray.remote
-        actors.append(options.remote(replace(work, threads=work.threads or n_cpus)))
+        started = _Ranker.options(num_cpus=n_cpus, scheduling_strategy=cluster.on_node(node_id))  # type: ignore[attr-defined]  # by ray.remote
+        actors.append(started.remote(replace(work, threads=work.threads or n_cpus)))
     return actors

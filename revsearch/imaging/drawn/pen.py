@@ -1,24 +1,12 @@
-"""A pen whose paper is 100 wide and high, whatever its pixels, and the looks that things are drawn in."""
+"""A pen whose paper is 100 wide and high, whatever its pixels."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What tells one thing of a class from another: three colours, a pattern of 0 to 3, and a build of 0 to 1."""
-
-    main: Colour
-    second: Colour
-    accent: Colour
-    pattern: int
-    build: float
 
 
 class Pen:

@@ -19,20 +19,24 @@ _GROUNDS: tuple[Colour, ...] = ((126, 166, 92), (214, 190, 142), (96, 140, 168),
 _WALLS: tuple[Colour, ...] = ((236, 226, 210), (206, 218, 214), (222, 200, 196), (190, 196, 214))
 
 
-def draw_view(thing: Image.Image, random: np.random.Generator) -> Image.Image:
-    """Return an RGB view `[SIDE, SIDE]` of a thing drawn on a clear RGBA sheet `[SHEET, SHEET]`."""
-    scene = _outdoors(random) if random.random() < 0.6 else _indoors(random)
-    placed = _place(thing, random)
-    scene.paste(placed, (0, 0), placed)
-    return _light(scene.reduce(2), random)
+def draw_scene(random: np.random.Generator) -> Image.Image:
+    """Return a scene to put things in, RGB `[SHEET, SHEET]`."""
+    return _outdoors(random) if random.random() < 0.6 else _indoors(random)
+
+
+def draw_view(thing: Image.Image, scene: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Return an RGB view `[SIDE, SIDE]` of a thing, drawn on a clear RGBA sheet `[SHEET, SHEET]`, in a scene."""
+    view, placed = scene.copy(), _place(thing, random)
+    view.paste(placed, (0, 0), placed)
+    return _light(view.reduce(2), random)
 
 
 def _place(thing: Image.Image, random: np.random.Generator) -> Image.Image:
-    """Turn by up to 14 degrees, scale to 0.72 to 1, shift by up to 8 %, mirror every second one."""
+    """Turn by up to 14 degrees, scale to 0.85 to 1.05, shift by up to 6 %, mirror every second one."""
     if random.random() < 0.5:
         thing = thing.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    scale, angle = random.uniform(0.72, 1.0), np.deg2rad(random.uniform(-14, 14))
-    shift = random.uniform(-0.08, 0.08, 2) * SHEET
+    scale, angle = random.uniform(0.85, 1.05), np.deg2rad(random.uniform(-14, 14))
+    shift = random.uniform(-0.06, 0.06, 2) * SHEET
     cos, sin, middle = np.cos(angle) / scale, np.sin(angle) / scale, SHEET / 2
     x, y = middle + shift
     matrix = (cos, sin, middle - cos * x - sin * y, -sin, cos, middle + sin * x - cos * y)
@@ -80,7 +84,8 @@ def _fade(top: Colour, bottom: Colour) -> Image.Image:
 
 def _light(view: Image.Image, random: np.random.Generator) -> Image.Image:
     """Light a view: brighter or darker, warmer or colder, and falling off to one side."""
-    cast = random.uniform(0.8, 1.15) * random.uniform(0.93, 1.07, 3)
-    fall_off = np.linspace(*random.uniform(0.85, 1.1, 2), SIDE)[:, None]
-    pixels: NDArray[np.float64] = np.asarray(view) * (fall_off * cast)  # light comes from the left or the right
+    cast = random.uniform(0.9, 1.08) * random.uniform(0.98, 1.02, 3)
+    left, right = random.uniform(0.94, 1.04, 2)
+    fall_off = np.linspace(left, right, SIDE)[:, None]  # [SIDE, 1], along a row
+    pixels: NDArray[np.float64] = np.asarray(view) * (fall_off * cast)
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))

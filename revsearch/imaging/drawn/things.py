@@ -1,9 +1,10 @@
-"""Things that can be drawn: one function a class, each thing in its own look. The first ten are the classes."""
+"""Things that can be drawn, one function a kind, each in the look it is given."""
 
 import math
 from collections.abc import Callable
 
-from revsearch.imaging.drawn.pen import Look, Pen, Point, around, shade
+from revsearch.imaging.drawn.looks import Look
+from revsearch.imaging.drawn.pen import Colour, Pen, Point, around, shade
 
 _DARK = (45, 42, 50)
 _WOOD = (122, 84, 54)
@@ -87,26 +88,27 @@ def draw_flag(pen: Pen, look: Look) -> None:
     """A flag in the wind: bars, bands, a cross or a disc."""
     pen.stroke(_WOOD, 3, (10, 4), (10, 98))
     pen.oval(10, 5, 3, 3, _YELLOW)
-    bottom = 56 + 12 * look.build
-    _cloth(pen, look, (0, 1), (12, bottom))
+    top, bottom = 12.0, 56 + 12 * look.build
     if look.pattern == 3:
+        _cloth(pen, look.main, (0, 1), (top, bottom))
         pen.oval(53, 8 + bottom / 2, 13, 13, look.accent)
         return
-    colours = ((look.main, look.second, look.accent), (look.accent, look.main, look.second))[look.pattern % 2]
+    colours = (look.accent, look.main, look.second) if look.pattern == 1 else (look.main, look.second, look.accent)
     for n, colour in enumerate(colours):
-        part = (n / 3, (n + 1) / 3)
-        tall = (12 + (bottom - 12) * part[0], 12 + (bottom - 12) * part[1])
-        wave = Look(colour, colour, colour, 0, 0)
-        _cloth(pen, wave, (0, 1) if look.pattern else part, tall if look.pattern else (12, bottom))
+        low, high = n / 3, (n + 1) / 3
+        if look.pattern == 0:
+            _cloth(pen, colour, (low, high), (top, bottom))
+        else:
+            _cloth(pen, colour, (0, 1), (top + (bottom - top) * low, top + (bottom - top) * high))
 
 
-def _cloth(pen: Pen, look: Look, across: tuple[float, float], rows: tuple[float, float]) -> None:
+def _cloth(pen: Pen, colour: Colour, across: tuple[float, float], rows: tuple[float, float]) -> None:
     """Fill the part of the waving cloth between two shares of its width and two heights."""
     steps = [across[0] + (across[1] - across[0]) * n / 16 for n in range(17)]
     edge = [(12 + 82 * step, 5 * math.sin(5.5 * step)) for step in steps]
     above: list[Point] = [(x, rows[0] + lift) for x, lift in edge]
     below: list[Point] = [(x, rows[1] + lift) for x, lift in reversed(edge)]
-    pen.shape(look.main, *above, *below)
+    pen.shape(colour, *above, *below)
 
 
 def draw_flower(pen: Pen, look: Look) -> None:
@@ -156,10 +158,12 @@ def draw_tree(pen: Pen, look: Look) -> None:
     wide = 22 + 8 * look.build
     if look.pattern % 2:
         for n in range(3):
-            pen.shape(shade(look.main, 0.8 + 0.15 * n), (50, 4 + 16 * n), (50 - wide, 40 + 16 * n), (50 + wide, 40 + 16 * n))
+            foot = 40 + 16 * n
+            pen.shape(shade(look.main, 0.8 + 0.15 * n), (50, foot - 36), (50 - wide, foot), (50 + wide, foot))
     else:
-        for x, y in ((34, 46), (66, 46), (50, 28)):
-            pen.oval(x, y, wide, 24, look.main)
+        for side in (-1, 1):
+            pen.oval(50 + 16 * side, 46, wide, 24, look.main)
+        pen.oval(50, 28, wide, 24, look.main)
         pen.oval(44, 26, 14, 12, shade(look.main, 1.2))
     for x, y in around(50, 44, 17, 4 + look.pattern):
         pen.oval(x, y, 3.6, 3.6, look.accent)

@@ -1,0 +1,100 @@
+"""How the families of torchvision's classification models differ, as a table.
+
+Most need no entry: the children of the model, up to its global pool, are run one after the other.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torchvision import models
+
+
+class InceptionScale(nn.Module):
+    """From ImageNet's mean and deviation to -1..1, which Inception's and GoogLeNet's weights were trained on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rescale `[b, 3, h, w]`, normalised with ImageNet's mean and standard deviation."""
+        mean, std = x.new_tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 1, 3, 1, 1)
+        return x * (std / 0.5) + (mean - 0.5) / 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What sets a family of models apart.
+
+    Attributes:
+        last: path of the layer that gives class scores, of a model without a feature map: what enters it is the vector.
+        size_option: the builder's argument for the input's side, of a model that takes one size only.
+        options: further arguments of the builder.
+        before: module to run before the first child.
+        after: module to run after the last child.
+        old_key: keys of torchvision's own, older files; the groups joined are the key of today.
+    """
+
+    last: str | None = None
+    size_option: Callable[[int], Mapping[str, Any]] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    before: type[nn.Module] | None = None
+    after: type[nn.Module] | None = None
+    old_key: re.Pattern[str] | None = None
+
+    @property
+    def fixed_size(self) -> bool:
+        """Whether the model takes inputs of the one size it was made for."""
+        return self.size_option is not None
+
+
+_INCEPTION = Family(before=InceptionScale, options={"init_weights": False})
+
+# By the module of torchvision that builds the model.
+_FAMILIES = {
+    "densenet": Family(
+        after=nn.ReLU,  # DenseNet ends on a batch norm; its activation stands in torchvision's forward()
+        old_key=re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\.\w+)"),
+    ),
+    "googlenet": _INCEPTION,
+    "inception": _INCEPTION,
+    "maxvit": Family(last="classifier.5", size_option=lambda size: {"input_size": (size, size)}),
+    "swin_transformer": Family(last="head"),
+    "vision_transformer": Family(last="heads.head", size_option=lambda size: {"image_size": size}),
+}
+_PLAIN = Family()
+
+
+def family_of(architecture: str) -> Family:
+    """Return the family of one of torchvision's models."""
+    module: str = models.get_model_builder(architecture).__module__
+    return _FAMILIES.get(module.rpartition(".")[2], _PLAIN)
+
+
+def build(architecture: str, size: int) -> nn.Module:
+    """Build a whole model, classifier included, for inputs `[b, 3, size, size]`, on the current default device.
+
+    Raises:
+        ValueError: where the model cannot take this size.
+    """
+    family = family_of(architecture)
+    sized = family.size_option(size) if family.size_option else {}
+    model: nn.Module = models.get_model(architecture, weights=None, **family.options, **sized)
+    return model.eval()
+
+
+def build_empty(architecture: str, size: int) -> nn.Module:
+    """Build a whole model as `build` does, but on the meta device: shapes without values, in no time."""
+    with torch.device("meta"), _RealRanges():
+        return build(architecture, size).to("meta")
+
+
+class _RealRanges(TorchFunctionMode):
+    """Keeps `torch.arange` on the CPU: RegNet reads its widths from one while it is built."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        return func(*args, **({"device": "cpu"} | given if func is torch.arange else given))
