@@ -44,7 +44,7 @@ class Evaluation:
     Attributes:
         metrics: by name, in the order they are shown.
         slices: the same by class of the query.
-        counts: `n_queries` (ranked), `n_empty_queries`, `n_rejected_queries`, …
+        counts: `n_queries` (averaged), `n_empty_queries`, `n_rejected_queries`, …
         conventions: one sentence a metric, and one on what else must be known to read them.
     """
 
@@ -98,7 +98,7 @@ def summarise(
     return Evaluation(
         metrics=_averages(rules, figures, bootstrap, clusters),
         slices={label: _averages(rules, figures[rows], bootstrap) for label, rows in classes.items()},
-        counts=dict(counts),
+        counts={"n_queries": len(figures), **counts},
         conventions={
             **{rule.name: rule.convention for rule in rules},
             "empty_queries": "queries without a relevant image are skipped and counted",

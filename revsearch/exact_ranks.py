@@ -19,7 +19,7 @@ from revsearch.score_tiles import GALLERY_TILE, ScoreTile, score_tiles
 from revsearch.specs import Metric
 
 BLOCK_QUERIES = 1024  # the gallery is read twice for so many queries
-BLOCK_PAIRS = 2**21  # queries with more relevant images than this together go into different blocks: 100 MB
+BLOCK_PAIRS = 2**21  # queries with more relevant images than this together go into different blocks: 130 MB
 FEW = 16  # up to so many thresholds are compared one by one, which is quicker than sorting a tile
 
 

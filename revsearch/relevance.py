@@ -140,15 +140,6 @@ def twins(query_contents: NDArray[np.uint8], gallery_contents: NDArray[np.uint8]
     return Postings.by_key(content_keys(query_contents).tolist(), content_keys(gallery_contents).tolist())
 
 
-def own_positions(query_rows: NDArray[np.int64], gallery_rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each query's manifest row `[q]` lies among the gallery's `[n]`; -1 where it does not: `[q]`.
-
-    Only rows of one and the same manifest are "self": queries of another manifest have -1 throughout.
-    """
-    same = Postings.by_key(query_rows.tolist(), gallery_rows.tolist())
-    return np.array([rows[0] if len(rows) else -1 for rows in map(same.of, range(len(same)))], np.int64)
-
-
 def _found(ids: Sequence[tuple[str, ...]], place: Mapping[str, int]) -> Postings:
     return Postings.from_lists([np.array([place[id] for id in some if id in place], np.int64) for some in ids])
 

@@ -16,9 +16,7 @@ FIGURES = {"hit_rate_at_1": np.array([1.0, 0.0, 1.0, 0.0]), "ap_plain": np.array
 
 
 def summary(labels: np.ndarray | None = LABELS) -> Evaluation:
-    return summarise(
-        RULES, FIGURES, labels, {"n_queries": 6, "n_empty_queries": 2}, BOOTSTRAP, {"relevant": "the same label"}
-    )
+    return summarise(RULES, FIGURES, labels, {"n_empty_queries": 2}, BOOTSTRAP, {"relevant": "the same label"})
 
 
 def test_means_carry_count_source_and_interval() -> None:
@@ -39,7 +37,7 @@ def test_slices_are_by_class_and_by_name() -> None:
 
 def test_counts_and_conventions_say_what_was_done() -> None:
     found = summary()
-    assert found.counts == {"n_queries": 6, "n_empty_queries": 2}
+    assert found.counts == {"n_queries": 4, "n_empty_queries": 2}
     assert set(found.conventions) == {*found.metrics, "empty_queries", "interval", "relevant"}
     assert "over classes" in found.conventions["interval"]
     assert "over queries" in summary(labels=None).conventions["interval"]
@@ -63,7 +61,7 @@ def test_the_whole_draws_classes() -> None:
 def test_no_queries_give_counts_and_no_figures() -> None:
     nothing = {name: np.empty(0) for name in FIGURES}
     found = summarise(RULES, nothing, np.empty(0, object), {"n_empty_queries": 7}, BOOTSTRAP, {})
-    assert (found.metrics, found.slices, found.counts) == ({}, {}, {"n_empty_queries": 7})
+    assert (found.metrics, found.slices, found.counts) == ({}, {}, {"n_queries": 0, "n_empty_queries": 7})
 
 
 def test_plain_values_come_back_through_json() -> None:

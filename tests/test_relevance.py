@@ -7,7 +7,7 @@ import pytest
 from revsearch.errors import InvalidSpec
 from revsearch.manifest import Strings
 from revsearch.postings import Postings
-from revsearch.relevance import Relevance, own_positions, twins
+from revsearch.relevance import Relevance, twins
 from revsearch.truth import Truth
 
 NOWHERE = np.full(3, -1)
@@ -50,10 +50,6 @@ def test_a_query_outside_the_gallery_has_twins_in_it() -> None:
     contents = np.arange(3 * 32, dtype=np.uint8).reshape(3, 32)
     relevance = Relevance.by_key(["a", "a", "a"], ["a", "a"], NOWHERE)
     assert relevance.n_queries_with(twins(contents, contents[[2, 0]])) == 2
-
-
-def test_own_positions_finds_rows_in_any_order() -> None:
-    assert own_positions(np.array([4, 7, 9]), np.array([9, 1, 4])).tolist() == [2, -1, 0]
 
 
 def test_truth_names_relevant_hard_and_junk() -> None:

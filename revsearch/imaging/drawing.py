@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from revsearch.imaging.drawn.broken import broken_files
-from revsearch.imaging.drawn.looks import choose_look
+from revsearch.imaging.drawn.looks import Draw, choose_look
+from revsearch.imaging.drawn.others import OTHERS
 from revsearch.imaging.drawn.pen import Pen
 from revsearch.imaging.drawn.scenes import SHEET, SIDE, draw_scene, draw_view
-from revsearch.imaging.drawn.things import CLASSES, OTHERS, Draw
+from revsearch.imaging.drawn.things import CLASSES
 
 _N_THINGS = 4  # a class
 _N_GALLERY = 4  # views a thing

@@ -86,15 +86,15 @@ def build(architecture: str, size: int) -> nn.Module:
 
 def build_empty(architecture: str, size: int) -> nn.Module:
     """Build a whole model as `build` does, but on the meta device: shapes without values, in no time."""
-    with torch.device("meta"), _RealRanges():
+    with torch.device("meta"), _RealNumbers():
         return build(architecture, size).to("meta")
 
 
-class _RealRanges(TorchFunctionMode):
-    """Keeps `torch.arange` on the CPU: RegNet reads its widths from one while it is built."""
+class _RealNumbers(TorchFunctionMode):
+    """Keeps numbers that are written out on the CPU: RegNet computes its widths with tensors, and reads them."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         given = kwargs or {}
-        return func(*args, **({"device": "cpu"} | given if func is torch.arange else given))
+        return func(*args, **({"device": "cpu"} | given if func in (torch.arange, torch.tensor) else given))

@@ -58,7 +58,9 @@ def load_state(path: Path) -> dict[str, Tensor]:
     try:
         state = _read_state(path)
     except Exception as error:  # bytes of any kind make torch's unpickler raise errors of any kind
-        raise _no_state_dict(path, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+        raise _no_state_dict(
+            path, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        ) from error
     if not isinstance(state, dict) or not state:
         raise _no_state_dict(path, f"an object of type {type(state).__name__}, or nothing")
     if others := [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]:

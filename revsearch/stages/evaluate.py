@@ -1,5 +1,6 @@
 """Rankings -> Evaluation: figures with intervals, and a page that shows them."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -228,7 +229,7 @@ def _read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:
         raise InvalidSpec(f"--truth {path}: expected a .jsonl or .csv file: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidSpec(f"--truth {path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    return parse_truth(path.name, text.splitlines(keepends=True)), sha256_hex(raw)
+    return parse_truth(path.name, io.StringIO(text, newline="")), sha256_hex(raw)
 
 
 def _class_table(evaluation: Evaluation) -> str:

@@ -1,10 +1,11 @@
 """Looks: what tells one thing of a class from another. All classes draw on the same few palettes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from revsearch.imaging.drawn.pen import Colour
+from revsearch.imaging.drawn.pen import Colour, Pen
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Look:
     pattern: int
     build: float
 
+
+Draw = Callable[[Pen, Look], None]
 
 _PALETTES: tuple[tuple[Colour, Colour, Colour], ...] = (
     ((206, 62, 54), (244, 226, 196), (60, 86, 140)),
@@ -31,6 +34,6 @@ _PALETTES: tuple[tuple[Colour, Colour, Colour], ...] = (
 
 
 def choose_look(kind: int, random: np.random.Generator) -> Look:
-    """Return a look by chance, in one of three palettes usual for the kind; the next kinds share two and one of them."""
+    """Return a look by chance, in one of the three palettes usual for a kind; kinds n and n + 1 share two of them."""
     main, second, accent = _PALETTES[(kind + random.integers(3)) % len(_PALETTES)]
     return Look(main, second, accent, pattern=int(random.integers(4)), build=random.random())
