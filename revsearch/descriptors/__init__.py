@@ -1,1 +1,1 @@
-"""x"""
+"""Descriptors: handcrafted encoders, numpy only: no weights, no network."""

@@ -42,7 +42,7 @@ def probe(architecture: str, size: int) -> tuple[FeatureKind, int]:
         InvalidSpec: where the model cannot take inputs of this size.
     """
     try:
-        stages = backbone(architecture, build_empty(architecture, size))
+        stages = backbone(architecture, build_empty(architecture, size)).to("meta")
         shape = stages(torch.empty(1, 3, size, size, device="meta")).shape
     except (RuntimeError, ValueError) as error:
         raise InvalidSpec(f"--image-size: {architecture} cannot take inputs of {size} x {size}: {error}") from error

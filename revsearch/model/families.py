@@ -17,10 +17,14 @@ from torchvision import models
 class InceptionScale(nn.Module):
     """From ImageNet's mean and deviation to -1..1, which Inception's and GoogLeNet's weights were trained on."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1) / 0.5)
+        self.register_buffer("shift", (torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1) - 0.5) / 0.5)
+
     def forward(self, x: Tensor) -> Tensor:
         """Rescale `[b, 3, h, w]`, normalised with ImageNet's mean and standard deviation."""
-        mean, std = x.new_tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 1, 3, 1, 1)
-        return x * (std / 0.5) + (mean - 0.5) / 0.5
+        return x * self.scale + self.shift
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,52 @@
+"""The one network that a space stands for: pixels in, vectors out."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from revsearch.model.backbone import backbone
+from revsearch.model.families import family_of
+from revsearch.model.pooling import pooling_layer
+from revsearch.model.precision import in_precision, optimised
+from revsearch.model.values import learned, random
+from revsearch.space import EmbeddingSpace, Preprocess
+from revsearch.specs import Precision
+
+_RANDOM = "random-"
+_EXAMPLE_BATCH = 2
+
+
+class Normalise(nn.Module):
+    """From pixels to what the first layer takes: scaled to 0..1, mean subtracted, divided by the deviation."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(preprocess.mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(preprocess.std).view(3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalise uint8 `[b, h, w, 3]` to float32 `[b, 3, h, w]`, channels last in memory."""
+        return ((pixels.permute(0, 3, 1, 2).float() / 255) - self.mean) / self.std
+
+
+def build_network(space: EmbeddingSpace, weights: Path | None, precision: Precision, device: str) -> nn.Module:
+    """Return the network of a space, uint8 `[b, size, size, 3]` to float32 `[b, dim]`, ready to run on `device`.
+
+    Raises:
+        CorruptArtifact: reason `weights`, where the file is not one of the space's architecture.
+    """
+    size = space.preprocess.size
+    stages = in_precision(backbone(space.encoder, _whole_model(space, weights)), precision)
+    network = nn.Sequential(Normalise(space.preprocess), stages, pooling_layer(space.pooling)).eval()
+    network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
+    if precision != "fp32" or family_of(space.encoder).last is not None:
+        return network
+    return optimised(network, torch.zeros(_EXAMPLE_BATCH, size, size, 3, dtype=torch.uint8, device=device))
+
+
+def _whole_model(space: EmbeddingSpace, weights: Path | None) -> nn.Module:
+    size = space.preprocess.size
+    if weights is None:
+        return random(space.encoder, size, int(space.weights.removeprefix(_RANDOM)))
+    return learned(space.encoder, size, weights)
