@@ -16,7 +16,7 @@ $(STAMP): requirements.lock pyproject.toml
 		|| { echo "expected Python 3.11 to 3.13, found `$(PYTHON) --version`: make PYTHON=python3.12 setup"; exit 2; }
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 ifdef UV
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --editable .
 else
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock

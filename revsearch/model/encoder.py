@@ -80,7 +80,9 @@ class TorchEncoder:
 
     @torch.inference_mode()
     def _embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        batch = torch.from_numpy(np.require(pixels, requirements="CW"))  # read-only arrays, such as Ray's, are copied
+        batch = torch.from_numpy(
+            np.require(pixels, requirements=("C", "W"))
+        )  # read-only arrays, such as Ray's, are copied
         if self._device.type == "cuda":
             batch = batch.pin_memory()
         vectors: NDArray[np.float32] = self._network(batch.to(self._device, non_blocking=True)).cpu().numpy()
@@ -97,5 +99,5 @@ class TorchEncoder:
 
 def _compute_fp32_in_full() -> None:
     """Turn TF32 off, which torch turns on for convolutions: fp32 means fp32 on every device."""
-    torch.backends.cuda.matmul.fp32_precision = "ieee"
-    torch.backends.cudnn.conv.fp32_precision = "ieee"
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False

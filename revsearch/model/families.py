@@ -11,11 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torchvision import models
+
+from revsearch.model.zoo import builder
 
 
 class InceptionScale(nn.Module):
     """From ImageNet's mean and deviation to -1..1, which Inception's and GoogLeNet's weights were trained on."""
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,8 +76,7 @@ _PLAIN = Family()
 
 def family_of(architecture: str) -> Family:
     """Return the family of one of torchvision's models."""
-    module: str = models.get_model_builder(architecture).__module__
-    return _FAMILIES.get(module.rpartition(".")[2], _PLAIN)
+    return _FAMILIES.get(builder(architecture).__module__.rpartition(".")[2], _PLAIN)
 
 
 def build(architecture: str, size: int) -> nn.Module:
@@ -84,8 +87,7 @@ def build(architecture: str, size: int) -> nn.Module:
     """
     family = family_of(architecture)
     sized = family.size_option(size) if family.size_option else {}
-    model: nn.Module = models.get_model(architecture, weights=None, **family.options, **sized)
-    return model.eval()
+    return builder(architecture)(weights=None, **family.options, **sized).eval()
 
 
 def build_empty(architecture: str, size: int) -> nn.Module:

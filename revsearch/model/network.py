@@ -20,6 +20,9 @@ _EXAMPLE_BATCH = 2
 class Normalise(nn.Module):
     """From pixels to what the first layer takes: scaled to 0..1, mean subtracted, divided by the deviation."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, preprocess: Preprocess) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(3, 1, 1))
@@ -39,7 +42,7 @@ def build_network(space: EmbeddingSpace, weights: Path | None, precision: Precis
     size = space.preprocess.size
     stages = in_precision(backbone(space.encoder, _whole_model(space, weights)), precision)
     network = nn.Sequential(Normalise(space.preprocess), stages, pooling_layer(space.pooling)).eval()
-    network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
+    network = network.requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     if precision != "fp32" or family_of(space.encoder).last is not None:
         return network
     return optimised(network, torch.zeros(_EXAMPLE_BATCH, size, size, 3, dtype=torch.uint8, device=device))

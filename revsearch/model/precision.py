@@ -11,6 +11,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
+from torch.jit._trace import TracerWarning
 
 from revsearch.specs import Precision
 
@@ -52,5 +53,5 @@ def optimised(network: nn.Module, example: Tensor) -> nn.Module:
         # TorchScript is deprecated, not gone: what is to follow it compiles for longer than many jobs run.
         warnings.simplefilter("ignore", FutureWarning)
         # Python values met while tracing, such as the number of channels, are the same for every batch.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", TracerWarning)
         return torch.jit.optimize_for_inference(torch.jit.trace(network, example, check_trace=False))

@@ -18,7 +18,7 @@ from revsearch.model.zoo import weights_url
 
 
 def find_weights(name: EncoderName, folder: Path | None) -> Path:
-    """Return the file of an encoder's weights: its own FILE, or torchvision's from `folder`, torch's cache, the network.
+    """Return the file of an encoder's weights: its FILE, or torchvision's from `folder`, torch's cache or the network.
 
     What is downloaded goes into torch's cache. torchvision's files are checked against the hash in their name.
 
@@ -106,8 +106,8 @@ def _downloaded(url: str, candidates: list[Path]) -> Path:
     except ConnectionError as error:
         places = ", ".join(str(candidate.parent) for candidate in candidates)
         raise InvalidSpec(
-            f"--encoder: the weights file {path.name} is in none of: {places}; and it could not be downloaded: {error}. "
-            f"Copy {path.name} into {path.parent}, set REVSEARCH_WEIGHTS to a folder that holds it, "
+            f"--encoder: the weights file {path.name} is in none of: {places}; and it could not be downloaded: "
+            f"{error}. Copy {path.name} into {path.parent}, set REVSEARCH_WEIGHTS to a folder that holds it, "
             "or use --encoder color-histogram, which needs no weights"
         ) from error
     return path

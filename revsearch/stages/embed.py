@@ -167,7 +167,8 @@ class _Job:
             for source in sources(work) if len(missing) else []:
                 taken = take_over(work, source, missing, self.manifest.contents()[missing])
                 missing = np.setdiff1d(missing, taken, assume_unique=True)
-                progress.add(len(taken))
+                if len(taken):
+                    progress.add(len(taken))
         return missing
 
     def _embed(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:

@@ -1,6 +1,7 @@
 """The Ray Data job of `embed`: units of manifest rows through a pool of actors, in one of two topologies."""
 
 import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
+from ray.util.annotations import RayDeprecationWarning
 
 from revsearch.rejects import Reason, Reject
 from revsearch.stages import cluster
@@ -46,7 +48,10 @@ def run_units(work: EmbedWork, pool: Pool, units: list[NDArray[np.int64]]) -> It
         return
     _quieten()
     source = ray.data.from_items([{"rows": rows.tobytes()} for rows in units], override_num_blocks=len(units))
-    dataset = _split(source, work, pool) if pool.n_decoders else _fused(source, work, pool)
+    with warnings.catch_warnings():
+        # Ray 2.60 has no other way to say max_restarts than the one it calls deprecated.
+        warnings.filterwarnings("ignore", message=".*ray_remote_args", category=RayDeprecationWarning)
+        dataset = _split(source, work, pool) if pool.n_decoders else _fused(source, work, pool)
     try:
         with cluster.own_errors():
             for batch in dataset.iter_batches(batch_size=None):

@@ -115,12 +115,13 @@ class _Chain:
             for role, n in manifest.card.facts["roles"].items():
                 roles[role] += n
         notes = {
-            "n_queries_with_twin": "queries have a byte-identical image in the gallery",
-            "n_empty_queries": "queries have no relevant image in the gallery and are not averaged",
-            "n_rejected_queries": "queries were rejected and are not averaged",
+            "n_queries_with_twin": "queries with a byte-identical image in the gallery",
+            "n_empty_queries": "queries without a relevant image in the gallery, not averaged",
+            "n_rejected_queries": "rejected queries, not averaged",
         }
-        said = [f"{n} {text}" for name, text in notes.items() if (n := evaluation.counts.get(name, 0))]
-        said += [f"{n} images share their bytes with another" for n in [self._n_twins()] if n]
+        counts = {**evaluation.counts, "n_twins": self._n_twins()}
+        notes["n_twins"] = "images beyond the first of equal bytes"
+        said = [f"{text}: {n}" for name, text in notes.items() if (n := counts.get(name, 0))]
         return Summary(n_in, n_in - n_rejected, n_rejected, roles, tuple(said))
 
     def provenance(self, findings: Findings, spec: EvaluateSpec) -> dict[str, dict[str, str]]:
