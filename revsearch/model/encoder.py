@@ -80,9 +80,8 @@ class TorchEncoder:
 
     @torch.inference_mode()
     def _embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        batch = torch.from_numpy(
-            np.require(pixels, requirements=("C", "W"))
-        )  # read-only arrays, such as Ray's, are copied
+        # torch wants to be able to write: read-only arrays, such as those out of Ray's object store, are copied.
+        batch = torch.from_numpy(np.require(pixels, requirements=("C", "W")))
         if self._device.type == "cuda":
             batch = batch.pin_memory()
         vectors: NDArray[np.float32] = self._network(batch.to(self._device, non_blocking=True)).cpu().numpy()

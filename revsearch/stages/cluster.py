@@ -36,7 +36,6 @@ def connect(resources: Resources) -> None:
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
     if not address:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run tells nobody
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its warnings are about its own inside
         # Ray turns its token authentication on by itself, and says so with a warning at each start.
         logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
         ray.init(address="local", include_dashboard=False, _node_ip_address=_LOOPBACK, **options)

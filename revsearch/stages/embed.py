@@ -40,6 +40,7 @@ REVISION = 1
 PART_ROWS = 1_024  # images a part at most
 _UNITS_PER_ACTOR = 8  # at least: no worker ends long before the others, and a killed driver loses little
 _MIN_UNIT_ROWS = 32
+_ATTEMPTS = 2  # of all that is left, after which rows are tried by themselves
 
 _LOG = logging.getLogger(__name__)
 
@@ -172,19 +173,25 @@ class _Job:
         return missing
 
     def _embed(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
-        size = len(rows) // (pool.n_actors * _UNITS_PER_ACTOR)
-        size = min(PART_ROWS, max(_MIN_UNIT_ROWS, size))
-        units = [rows[start : start + size] for start in range(0, len(rows), size)]
+        """Embed rows; where workers die, go on with what they left, and find the row that kills them in the end."""
         with self.watch.time("workers"):
-            for summary in run_units(work, pool, units):
-                progress.add(summary.done, summary.rejected)
-                self.halvings = max(self.halvings, summary.halvings)
-                for step, seconds in summary.seconds.items():
-                    self.watch.seconds[step] += seconds
-            left = np.setdiff1d(rows, self._rows_done(), assume_unique=True)
-            if len(left):
-                _LOG.warning("workers died with %d rows in hand; finding the rows that kill them", len(left))
-                isolate(work, left, progress)
+            left = rows
+            for _ in range(_ATTEMPTS):
+                self._run_units(work, pool, left, progress)
+                left = np.setdiff1d(rows, self._rows_done(), assume_unique=True)
+                if not len(left):
+                    return
+                _LOG.warning("workers died with %d rows in hand; going on with those", len(left))
+            isolate(work, left, progress)
+
+    def _run_units(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
+        size = min(PART_ROWS, max(_MIN_UNIT_ROWS, len(rows) // (pool.n_actors * _UNITS_PER_ACTOR)))
+        units = [rows[start : start + size] for start in range(0, len(rows), size)]
+        for summary in run_units(work, pool, units):
+            progress.add(summary.done, summary.rejected)
+            self.halvings = max(self.halvings, summary.halvings)
+            for step, seconds in summary.seconds.items():
+                self.watch.seconds[step] += seconds
 
     def _rows_done(self) -> NDArray[np.int64]:
         parts = self.draft.found_parts("part")

@@ -21,8 +21,6 @@ from revsearch.storage.vectors import STAGE
 
 Batch = dict[str, NDArray[Any]]
 
-# An actor may die a few times (a lost node, memory); without a limit a row that always kills its actor never ends.
-_RESTARTS = 2
 _STEPS = ("read", "decode", "embed", "write")
 
 
@@ -114,8 +112,8 @@ def _actors(work: EmbedWork, pool: Pool, size: int, num_gpus: float) -> dict[str
         "num_cpus": pool.cpus_per_actor,
         "num_gpus": num_gpus or None,
         "fn_constructor_args": (work,),
-        "max_restarts": _RESTARTS,
-        "max_task_retries": _RESTARTS,
+        # Ray Data would restart without end an actor that one row always kills; what a dead one leaves, `embed` sees.
+        "max_restarts": 0,
     }
 
 
