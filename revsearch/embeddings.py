@@ -13,6 +13,8 @@ from revsearch.space import EmbeddingSpace
 
 Vectors = NDArray[np.float32]  # [n, dim]
 
+_SMALLEST_NORM = float(np.sqrt(np.finfo(np.float32).tiny))
+
 
 @dataclass(frozen=True)
 class Embeddings:
@@ -62,8 +64,8 @@ def choose_parts(n_rows: int, parts: Sequence[NDArray[np.int64]]) -> list[NDArra
     taken = np.zeros(n_rows, bool)
     chosen = []
     for rows in parts:
-        if len(rows) and (rows.min() < 0 or rows.max() >= n_rows):
-            raise InvalidSpec(f"a part holds manifest row {rows.max()}, but the manifest has {n_rows} rows")
+        if len(outside := rows[(rows < 0) | (rows >= n_rows)]):
+            raise InvalidSpec(f"a part holds manifest row {outside[0]}, but the manifest has {n_rows} rows")
         first = np.zeros(len(rows), bool)
         first[np.unique(rows, return_index=True)[1]] = True
         keep = first & ~taken[rows]
@@ -78,12 +80,16 @@ def choose_parts(n_rows: int, parts: Sequence[NDArray[np.int64]]) -> list[NDArra
 
 
 def vector_reasons(vectors: Vectors) -> list[Reason | None]:
-    """Return for each vector `[n, dim]` why it may not enter an index, or None where it may."""
-    finite = np.asarray(np.isfinite(vectors).all(axis=1), bool)
-    norms = np.linalg.norm(np.where(finite[:, None], vectors, 0), axis=1)
+    """Return for each vector `[n, dim]` why it may not enter an index, or None where it may.
+
+    Indexes and norms sum squares in float32: a vector whose sum overflows is as good as infinite there, one whose
+    squares vanish as good as zero.
+    """
+    with np.errstate(over="ignore", under="ignore"):  # the norm itself tells
+        norms = np.linalg.norm(vectors, axis=1)
     return [
-        Reason.NOT_FINITE if not is_finite else Reason.ZERO_NORM if norm == 0 else None
-        for is_finite, norm in zip(finite, norms, strict=True)
+        Reason.NOT_FINITE if not np.isfinite(norm) else Reason.ZERO_NORM if norm < _SMALLEST_NORM else None
+        for norm in norms
     ]
 
 

@@ -39,6 +39,8 @@ class Rankings:
         for query, ids, scores in self:
             if len(set(ids)) != len(ids):
                 raise InvalidSpec(f"rankings: query {query!r} has a gallery id twice")
+            if np.isnan(scores).any():
+                raise InvalidSpec(f"rankings: query {query!r} has a score that is not a number")
             pairs = list(zip(-scores, ids, strict=True))
             if pairs != sorted(pairs):
                 raise InvalidSpec(f"rankings: scores of query {query!r} do not fall, or ties are not by id")

@@ -5,6 +5,7 @@ from these classes: a field's metadata is its help text, its bounds and whether 
 """
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -66,6 +67,9 @@ def _out_of_bounds(spec: Any, declared: Any) -> Iterator[str]:
     if value is None or isinstance(value, str | bool | tuple):
         return
     flag = declared.name.replace("_", "-")
+    if not math.isfinite(value):
+        yield f"--{flag}: expected a finite number, found {value}"
+        return
     if low is not None and value < low:
         yield f"--{flag}: expected at least {low:g}, found {value}"
     if high is not None and value > high:

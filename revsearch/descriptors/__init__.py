@@ -1,1 +1,1 @@
-"""Descriptors: handcrafted encoders, numpy only: no weights, no network."""
+"""Handcrafted encoders: numpy alone, no weights, no network."""

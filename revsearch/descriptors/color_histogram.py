@@ -1,92 +1,89 @@
-"""A colour histogram: how much of which hue, saturation and brightness, in the whole picture and in its quarters.
+"""The colour histogram: a classical descriptor that needs no weights, and the floor any learned encoder must beat.
 
-Swain & Ballard 1991, in HSV with soft bins, so that a small change of light moves little; compared by square roots
-(Hellinger), which keeps large plain areas from deciding alone (Arandjelović & Zisserman 2012).
+A joint histogram of hue, saturation and value (Swain, Ballard: Color indexing, IJCV 1991), softly binned, pixels
+weighted by a Gaussian around the centre, where the object mostly is. Square roots of the shares make the Euclidean
+distance and the cosine of vectors those of Hellinger (Arandjelović, Zisserman: Three things everyone should know to
+improve object retrieval, CVPR 2012); every vector has length 1.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from revsearch.embeddings import Vectors
+from revsearch.descriptors.hsv import soft_bins, to_hsv
 from revsearch.errors import SpaceMismatch
 from revsearch.space import EmbeddingSpace, Preprocess
 
-_HUES, _SATURATIONS, _VALUES = 12, 3, 4  # bins
-_BINS = _HUES * _SATURATIONS * _VALUES
-_CELLS = 5  # the whole picture and its quarters
-_SIZE = 64  # pixels a side: colours need no more
+REVISION = 1  # raised whenever vectors change
+_SIZE = 96
+_BINS = (24, 4, 4)  # of hue, saturation, value
+_CENTRE = 0.4  # standard deviation of the Gaussian, in half sides of the picture
+_BITS = 5  # of each channel that are looked at
 
 SPACE = EmbeddingSpace(
     encoder="color-histogram",
-    weights="revision-1",
-    preprocess=Preprocess(
-        fit="squash", resize=_SIZE, size=_SIZE, interpolation="bilinear", mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0)
-    ),
+    weights=f"revision-{REVISION}",
+    preprocess=Preprocess("squash", _SIZE, _SIZE, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     pooling="native",
-    dim=_CELLS * _BINS,
+    dim=_BINS[0] * _BINS[1] * _BINS[2],
 )
 
 
 class ColorHistogram:
-    """The encoder of `SPACE`."""
+    """The encoder of `SPACE`.
 
-    halvings = 0  # it needs no device memory
+    Attributes:
+        space: what its vectors may be compared with.
+        halvings: how often a batch was halved for memory: never, as pictures are embedded one by one.
+    """
 
-    def __init__(self, space: EmbeddingSpace) -> None:
-        """Check that the space is the one this code computes.
+    halvings = 0
+
+    def __init__(self, space: EmbeddingSpace = SPACE) -> None:
+        """Compute the bins of all colours.
 
         Raises:
-            SpaceMismatch: where it is of another revision.
+            SpaceMismatch: for vectors of another revision than this code computes.
         """
         if space != SPACE:
-            raise SpaceMismatch(f"{space.encoder}: expected {SPACE.weights}, found {space.weights}; embed again")
+            raise SpaceMismatch(
+                f"color-histogram: this version computes {SPACE.weights} at {_SIZE} pixels, asked was {space.weights} "
+                f"at {space.preprocess.size}; embed again"
+            )
+        self.space = space
+        levels = (np.arange(2**_BITS) + 0.5) / 2**_BITS
+        colours = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+        self._bins, self._shares = soft_bins(to_hsv(colours), _BINS)  # [colours, 8]
+        self._weights = _centre_weights(_SIZE)  # [size * size]
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> Vectors:
-        """Describe pictures `[b, 64, 64, 3]` as float32 `[b, 720]`, of length sqrt(5): never zero."""
-        return np.stack([_describe(picture) for picture in pixels])
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed pictures `[b, size, size, 3]` as float32 `[b, dim]`, each of length 1.
 
+        Raises:
+            SpaceMismatch: for pictures of another size.
+        """
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (_SIZE, _SIZE, 3):
+            raise SpaceMismatch(
+                f"color-histogram: expected pictures uint8 [b, {_SIZE}, {_SIZE}, 3], "
+                f"found {pixels.dtype} {list(pixels.shape)}; preprocess them as its space says"
+            )
+        histograms = [self._histogram(codes) for codes in _colour_codes(pixels)]
+        return np.sqrt(np.array(histograms, np.float32).reshape(len(pixels), self.space.dim))
 
-def _describe(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    hue, saturation, value = _hsv(picture.reshape(-1, 3).astype(np.float32) / 255)
-    quarters = _quarters(picture.shape[0])
-    counts = np.zeros((4, _BINS))
-    for hue_bin, hue_share in _soft(hue * _HUES, _HUES, circular=True):
-        for saturation_bin, saturation_share in _soft(saturation * (_SATURATIONS - 1), _SATURATIONS):
-            for value_bin, value_share in _soft(value * (_VALUES - 1), _VALUES):
-                # Grey has no hue: what noise says of it would scatter the plainest areas over all bins.
-                tone = np.where(saturation_bin == 0, 0, hue_bin)
-                bins = (tone * _SATURATIONS + saturation_bin) * _VALUES + value_bin
-                shares = hue_share * saturation_share * value_share
-                counts += np.bincount(quarters * _BINS + bins, shares, 4 * _BINS).reshape(4, _BINS)
-    cells = np.concatenate([counts.sum(axis=0, keepdims=True), counts])
-    return np.sqrt(cells / cells.sum(axis=1, keepdims=True)).astype(np.float32).reshape(-1)
-
-
-def _hsv(rgb: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return hue 0..1, saturation 0..1 and value 0..1, each `[p]`, of colours `[p, 3]` (Smith 1978)."""
-    value, chroma = rgb.max(axis=1), np.ptp(rgb, axis=1)
-    red, green, blue = rgb.T
-    safe = np.where(chroma == 0, 1, chroma)
-    hue = np.select(
-        [value == red, value == green],
-        [(green - blue) / safe % 6, (blue - red) / safe + 2],
-        (red - green) / safe + 4,
-    )
-    return (hue / 6).astype(np.float32), chroma / np.where(value == 0, 1, value), value
+    def _histogram(self, codes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the weighted shares `[dim]` of the colours of one picture `[size * size]`; they sum to 1."""
+        shares = self._shares[codes] * self._weights[:, None]
+        return np.bincount(self._bins[codes].ravel(), shares.ravel(), self.space.dim).astype(np.float64)
 
 
-def _soft(
-    position: NDArray[np.float32], bins: int, *, circular: bool = False
-) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Share each position `[p]` between the two nearest bins, linearly: (bin, share) twice."""
-    low = np.floor(position).astype(np.int64)
-    share = position - low
-    if circular:
-        return [(low % bins, 1 - share), ((low + 1) % bins, share)]
-    return [(np.minimum(low, bins - 1), 1 - share), (np.minimum(low + 1, bins - 1), share)]
+def _colour_codes(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Number the colours of pictures `[b, h, w, 3]` by their leading bits: `[b, h * w]`, rows of the table of bins."""
+    red, green, blue = np.moveaxis(pixels.astype(np.int64) >> (8 - _BITS), -1, 0)
+    codes: NDArray[np.int64] = (red << 2 * _BITS) | (green << _BITS) | blue
+    return codes.reshape(len(pixels), -1)
 
 
-def _quarters(size: int) -> NDArray[np.int64]:
-    """Return the quarter 0..3 of each pixel of a square picture, `[size * size]`."""
-    half = np.arange(size) * 2 // size
-    return np.asarray((half[:, None] * 2 + half[None, :]).reshape(-1), np.int64)
+def _centre_weights(size: int) -> NDArray[np.float64]:
+    """Return what each pixel counts, `[size * size]`, summing to 1."""
+    along = np.exp(-(np.linspace(-1, 1, size) ** 2) / (2 * _CENTRE**2))
+    weights = np.outer(along, along).ravel()
+    return np.asarray(weights / weights.sum())

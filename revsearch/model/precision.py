@@ -15,7 +15,7 @@ from torch.jit._trace import TracerWarning
 
 from revsearch.specs import Precision
 
-_FP32_STAGES = 4  # of a network in 16 bits
+_FP32_STAGES = 5  # of a network in 16 bits
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 

@@ -14,14 +14,12 @@ from ray.util.annotations import RayDeprecationWarning
 
 from revsearch.rejects import Reason, Reject
 from revsearch.stages import cluster
-from revsearch.stages.embedder import Decoder, EmbedRows, EmbedWork, PartMaker, Pictures
+from revsearch.stages.embedder import STEPS, Decoder, EmbedRows, EmbedWork, PartMaker, Pictures
 from revsearch.stages.progress import Stopwatch
 from revsearch.stages.resources import Pool
 from revsearch.storage.vectors import STAGE
 
 Batch = dict[str, NDArray[Any]]
-
-_STEPS = ("read", "decode", "embed", "write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +129,7 @@ def _summaries(batch: Batch) -> Iterator[Summary]:
             done=int(batch["done"][row]),
             rejected=int(batch["rejected"][row]),
             halvings=int(batch["halvings"][row]),
-            seconds={step: float(batch[f"seconds_{step}"][row]) for step in _STEPS},
+            seconds={step: float(batch[f"seconds_{step}"][row]) for step in STEPS},
         )
 
 

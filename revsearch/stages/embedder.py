@@ -25,6 +25,7 @@ from revsearch.storage.manifests import StoredManifest, locate
 from revsearch.storage.store import Store
 from revsearch.storage.vectors import STAGE, PartRows, encode_part
 
+STEPS = ("read", "decode", "open", "embed", "write")  # that a worker's seconds are told by; open is the encoder
 _TRIES = 2  # of a row whose reject may pass
 
 
@@ -134,8 +135,10 @@ class PartMaker:
 
     def __call__(self, pictures: Pictures, watch: Stopwatch) -> dict[str, Any]:
         """Embed `m` rows, write their part, and return what the driver counts."""
+        with watch.time("open"):
+            encoder = self.encoder
         with watch.time("embed"):
-            vectors = self._vectors(pictures)
+            vectors = self._vectors(encoder, pictures)
         rejects = [
             reject or _vector_reject(pictures, place, reason)
             for place, (reject, reason) in enumerate(zip(pictures.rejects, vector_reasons(vectors), strict=True))
@@ -148,16 +151,16 @@ class PartMaker:
         return {
             "done": len(rejects),
             "rejected": n_rejected,
-            "halvings": self.encoder.halvings,
-            **{f"seconds_{step}": watch.seconds[step] for step in ("read", "decode", "embed", "write")},
+            "halvings": encoder.halvings,
+            **{f"seconds_{step}": watch.seconds[step] for step in STEPS},
         }
 
-    def _vectors(self, pictures: Pictures) -> Vectors:
+    def _vectors(self, encoder: Encoder, pictures: Pictures) -> Vectors:
         vectors = np.zeros((len(pictures.rows), self.work.space.dim), np.float32)
         good = np.flatnonzero([reject is None for reject in pictures.rejects])
         for start in range(0, len(good), self.work.batch_size):
             batch = good[start : start + self.work.batch_size]
-            vectors[batch] = self.encoder(pictures.pixels[batch])
+            vectors[batch] = encoder(pictures.pixels[batch])
         if self.work.store_dtype == "float16":
             with np.errstate(over="ignore"):  # an overflow becomes infinite, and so a reject
                 return vectors.astype(np.float16).astype(np.float32)
