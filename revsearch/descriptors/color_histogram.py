@@ -79,7 +79,7 @@ def _colour_codes(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Number the colours of pictures `[b, h, w, 3]` by their leading bits: `[b, h * w]`, rows of the table of bins."""
     red, green, blue = np.moveaxis(pixels.astype(np.int64) >> (8 - _BITS), -1, 0)
     codes: NDArray[np.int64] = (red << 2 * _BITS) | (green << _BITS) | blue
-    return codes.reshape(len(pixels), -1)
+    return codes.reshape(len(pixels), _SIZE * _SIZE)
 
 
 def _centre_weights(size: int) -> NDArray[np.float64]:

@@ -174,15 +174,14 @@ class _Job:
 
     def _embed(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
         """Embed rows; where workers die, go on with what they left, and find the row that kills them in the end."""
-        with self.watch.time("workers"):
-            left = rows
-            for _ in range(_ATTEMPTS):
-                self._run_units(work, pool, left, progress)
-                left = np.setdiff1d(rows, self._rows_done(), assume_unique=True)
-                if not len(left):
-                    return
-                _LOG.warning("workers died with %d rows in hand; going on with those", len(left))
-            isolate(work, left, progress)
+        left = rows
+        for _ in range(_ATTEMPTS):
+            self._run_units(work, pool, left, progress)
+            left = np.setdiff1d(rows, self._rows_done(), assume_unique=True)
+            if not len(left):
+                return
+            _LOG.warning("workers died with %d rows in hand; going on with those", len(left))
+        isolate(work, left, progress)
 
     def _run_units(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
         size = min(PART_ROWS, max(_MIN_UNIT_ROWS, len(rows) // (pool.n_actors * _UNITS_PER_ACTOR)))

@@ -154,7 +154,8 @@ class _Job:
         counts = dict(overview.counts) | {"n_rejected_queries": self.rankings.card.counts.n_rejected}
         rows = np.concatenate([np.empty(0, np.int64), *(overview.blocks or [])])
         everyone = rows if len(rows) else np.arange(n_queries)
-        sampled = sample_rows(everyone, self.spec.sheets, self.spec.seed)
+        # In no order of theirs: rows are sorted by class, and the first shown should not be all of one.
+        sampled = np.random.default_rng(self.spec.seed).permutation(everyone)[: self.spec.sheets]
         if not len(rows):
             shown = ray.get(first.shown.remote(sampled))
             return Findings(overview.protocol, Evaluation({}, counts={"n_queries": 0, **counts}), shown)

@@ -2,7 +2,6 @@
 
 import logging
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -18,6 +17,7 @@ from revsearch.embeddings import Embeddings
 from revsearch.errors import InvalidSpec
 from revsearch.fingerprint import canonical_json, fingerprint
 from revsearch.ranking import base_name_lists
+from revsearch.rejects import count_reasons
 from revsearch.space import require_same_space
 from revsearch.specs import Plan, RankSpec, Resources, require_sound
 from revsearch.stages import cluster
@@ -129,7 +129,7 @@ class _Job:
         draft = self.draft
         lost = {reject.id: reject for reject in read_rejects(self.store, self.embeddings.artifact)}
         rejects = [lost[id] for id in self._ids_of_rejected() if id in lost]
-        counts = Counts(len(self.queries), len(self.rows), Counter(str(reject.reason) for reject in rejects))
+        counts = Counts(len(self.queries), len(self.rows), count_reasons(reject.reason for reject in rejects))
         parts = [*parts, draft.put("rejects", ".parquet", encode_rejects(rejects))]
         if (lists := self._lists(parts)) is not None:
             parts.append(draft.put("lists", ".json", canonical_json(lists)))

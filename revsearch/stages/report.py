@@ -64,7 +64,7 @@ def build_report(store: Store, rankings: Artifact, index: Artifact, findings: Fi
     pictures = _Pictures(store, chain.manifests, [*findings.sampled, *findings.worst])
     evaluation = findings.evaluation
     judged = bool(evaluation.metrics)
-    notes = [f"worst by average precision: {ap:.3f}" for ap in findings.worst_ap]
+    notes = [f"AP {ap:.3f}" for ap in findings.worst_ap]
     return Report(
         title="Reverse image search report",
         subtitle=f"{chain.encoder} · {rankings}",

@@ -41,8 +41,7 @@ class LocalStore:
 
     def upload(self, key: str, path: Path) -> None:
         """See `Store.upload`."""
-        with path.open("rb") as source:
-            self._put(key, lambda file: shutil.copyfileobj(source, file, 2**20), lambda new, old: new.replace(old))
+        self._put(key, lambda file: _copy(file, path), lambda temporary, path: temporary.replace(path))
 
     def download(self, key: str, folder: Path) -> Path:  # noqa: ARG002  # stores elsewhere need the folder
         """See `Store.download`: the store's own file."""
@@ -55,12 +54,10 @@ class LocalStore:
         """See `Store.list`."""
         folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.root
         with _mapped(self.root, prefix):
-            paths = sorted(path for path in folder.rglob("*") if path.is_file())
-        for path in paths:
-            key = path.relative_to(self.root).as_posix()
-            if key.startswith(prefix) and not path.name.startswith(_TEMPORARY) and path.name != _LOCK:
-                with _mapped(self.root, key):
-                    yield KeyInfo(key, path.stat().st_size)
+            keys = sorted(path.relative_to(self.root).as_posix() for path in _files(folder))
+        for key in keys:
+            if key.startswith(prefix) and (info := self._info(key)) is not None:
+                yield info
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""
@@ -86,29 +83,36 @@ class LocalStore:
         """See `Store.swap`: compared and replaced under a lock of the folder that holds the key."""
         folder = self._path(key).parent
         with _mapped(self.root, key):
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / _LOCK).open("ab")
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                found = self.read(key)
-            except MissingArtifact:
-                found = None
-            if found != old:
-                return False
-            self.write(key, new)
-            return True
+            _make_folder(folder)
+            with (folder / _LOCK).open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                try:
+                    found = self.read(key)
+                except MissingArtifact:
+                    found = None
+                if found != old:
+                    return False
+                self.write(key, new)
+                return True
 
     def _path(self, key: str) -> Path:
-        if key.startswith("/") or ".." in key.split("/") or "\0" in key:
-            raise InvalidSpec(f"a key of a store is a relative POSIX path, found {key!r}")
+        if "\0" in key or any(not name or name.startswith(".") for name in key.split("/")):
+            raise InvalidSpec(f"a key of a store is names joined by /, none empty or with a leading dot, found {key!r}")
         return self.root / key
+
+    def _info(self, key: str) -> KeyInfo | None:
+        """Return what is under a key, or None where it went meanwhile."""
+        try:
+            with _mapped(self.root, key):
+                return KeyInfo(key, self._path(key).stat().st_size)
+        except MissingArtifact:
+            return None
 
     def _put(self, key: str, fill: Callable[[BinaryIO], object], publish: Callable[[Path, Path], object]) -> None:
         path = self._path(key)
         temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
         with _mapped(self.root, key):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             try:
                 with temporary.open("xb") as file:
                     fill(file)
@@ -123,6 +127,29 @@ class LocalStore:
 
 def _write(file: BinaryIO, data: bytes) -> None:
     file.write(data)
+
+
+def _copy(file: BinaryIO, path: Path) -> None:
+    with path.open("rb") as source:
+        shutil.copyfileobj(source, file, 2**20)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file; and of this error only a lost race is told
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the keys' files below a folder; one that cannot be read is an error, one that is not there holds none."""
+
+    def stop(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for parent, _, names in os.walk(folder, onerror=stop):
+        yield from (Path(parent, name) for name in names if not name.startswith((_TEMPORARY, _LOCK)))
 
 
 def _sync_folder(folder: Path) -> None:

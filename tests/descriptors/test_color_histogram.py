@@ -69,7 +69,6 @@ def test_refuses_other_sizes_and_other_revisions() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.slow
 def test_finds_products_by_their_colour(shared_data: Path) -> None:
     vectors, labels = {}, {}
     for split in ("query", "gallery"):

@@ -31,5 +31,8 @@ def test_the_centre_of_a_bin_is_wholly_in_it() -> None:
 def test_hue_is_cyclic_and_the_others_are_not(axis: int) -> None:
     low, high = np.full((1, 3), 0.5), np.full((1, 3), 0.5)
     low[0, axis], high[0, axis] = 0.0, 1.0
-    histograms = [np.bincount(bins.ravel(), shares.ravel(), 36) for bins, shares in (soft_bins(low, COUNTS), soft_bins(high, COUNTS))]
+    histograms = [
+        np.bincount(bins.ravel(), shares.ravel(), 36)
+        for bins, shares in (soft_bins(low, COUNTS), soft_bins(high, COUNTS))
+    ]
     assert np.allclose(*histograms) == (axis == 0)

@@ -15,7 +15,10 @@ from revsearch.model.names import EncoderName, parse_encoder_name, zoo_names
             "mobilenet_v2:IMAGENET1K_V1@path/mine.pth",
             EncoderName("mobilenet_v2", "IMAGENET1K_V1", "path/mine.pth"),
         ),
-        ("mobilenet_v2:IMAGENET1K_V1@s3://b/m@2:x.pth", EncoderName("mobilenet_v2", "IMAGENET1K_V1", "s3://b/m@2:x.pth")),
+        (
+            "mobilenet_v2:IMAGENET1K_V1@s3://b/m@2:x.pth",
+            EncoderName("mobilenet_v2", "IMAGENET1K_V1", "s3://b/m@2:x.pth"),
+        ),
         ("mobilenet_v2@mine.pth", EncoderName("mobilenet_v2", "IMAGENET1K_V2", "mine.pth")),
     ],
 )
