@@ -44,6 +44,6 @@ def probe(architecture: str, size: int) -> tuple[FeatureKind, int]:
     try:
         stages = backbone(architecture, build_empty(architecture, size)).to("meta")
         shape = stages(torch.empty(1, 3, size, size, device="meta")).shape
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, AssertionError) as error:  # what models say of sizes they were not made for
         raise InvalidSpec(f"--image-size: {architecture} cannot take inputs of {size} x {size}: {error}") from error
     return FeatureKind.MAP if len(shape) == 4 else FeatureKind.NATIVE, shape[1]

@@ -15,7 +15,7 @@ from revsearch.errors import InvalidSpec
 from revsearch.fingerprint import fingerprint
 from revsearch.index.crossover import choose_kind
 from revsearch.index.hnsw import HnswGraph
-from revsearch.manifest import Strings, content_keys
+from revsearch.manifest import Role, Strings, content_keys
 from revsearch.space import require_same_space
 from revsearch.specs import IndexSpec, Metric, Plan, Resources, require_sound
 from revsearch.stages import cluster
@@ -32,7 +32,7 @@ from revsearch.storage.store import Store
 from revsearch.storage.vectors import StoredEmbeddings
 
 REVISION = 1
-INDEXED_ROLES = ("gallery", "distractor")
+INDEXED_ROLES: tuple[Role, ...] = ("gallery", "distractor")
 
 _NORMALISED_AT_ONCE = 8_192  # vectors
 
@@ -146,7 +146,7 @@ class _Build:
         rejected: Counter[str] = Counter()
         for number, embeddings in enumerate(self.embeddings):
             manifest = StoredManifest(self.draft.store, load(self.draft.store, embeddings.manifest))
-            indexed = np.flatnonzero(np.isin(manifest.strings("role").astype(str), INDEXED_ROLES))
+            indexed = manifest.rows_of_roles(*INDEXED_ROLES)
             good = np.intersect1d(indexed, embeddings.rows(), assume_unique=True)
             names = manifest.strings("id")
             lost = set(names[np.setdiff1d(indexed, good)])

@@ -8,6 +8,7 @@ import logging
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +23,19 @@ from revsearch.space import EmbeddingSpace
 from revsearch.specs import EmbedSpec, ImageLimits, Plan, Resources, require_sound
 from revsearch.stages import cluster
 from revsearch.stages.embed_data import run_units
-from revsearch.stages.embedder import EmbedWork
+from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.encoders import resolve_space
 from revsearch.stages.isolation import isolate
 from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.stages.resources import Pool, plan_pool
-from revsearch.stages.takeover import sources, take_over
+from revsearch.stages.takeover import find_sources, take_over
 from revsearch.storage.artifact import Artifact, Draft, complete
 from revsearch.storage.card import Counts, Part
 from revsearch.storage.catalog import resolve
 from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.reject_table import encode_rejects
 from revsearch.storage.store import Store
-from revsearch.storage.vectors import read_part_outcomes, read_part_rows
+from revsearch.storage.vectors import read_part_remarks, read_part_rows
 
 REVISION = 1
 PART_ROWS = 1_024  # images a part at most
@@ -82,6 +83,11 @@ class _Job:
     watch: Stopwatch = field(default_factory=Stopwatch)
     halvings: int = 0
 
+    @cached_property
+    def contents(self) -> NDArray[np.uint8]:
+        """Content hash of each manifest row, `[n, 32]`."""
+        return self.manifest.contents()
+
     @property
     def facts(self) -> dict[str, object]:
         """What makes these vectors what they are, for the card and for those who take them over."""
@@ -111,7 +117,7 @@ class _Job:
         work = self._work(pool)
         progress = Progress("embed", len(missing))
         missing = self._take_over(work, missing, progress)
-        first = np.sort(np.unique(content_keys(self.manifest.contents()[missing]), return_index=True)[1])
+        first = np.sort(np.unique(content_keys(self.contents[missing]), return_index=True)[1])
         self._embed(work, pool, missing[first], progress)
         self._take_over(work, np.delete(missing, first), progress)
 
@@ -165,11 +171,12 @@ class _Job:
     def _take_over(self, work: EmbedWork, missing: NDArray[np.int64], progress: Progress) -> NDArray[np.int64]:
         """Take over what can be, and return the rows that still have no outcome."""
         with self.watch.time("take_over"):
-            for source in sources(work) if len(missing) else []:
-                taken = take_over(work, source, missing, self.manifest.contents()[missing])
+            sources = find_sources(work) if len(missing) else []
+            for taken in take_over(work, sources, missing, self.contents[missing]):
+                n_before = len(missing)
                 missing = np.setdiff1d(missing, taken, assume_unique=True)
-                if len(taken):
-                    progress.add(len(taken))
+                if len(missing) < n_before:
+                    progress.add(n_before - len(missing))
         return missing
 
     def _embed(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
@@ -198,15 +205,17 @@ class _Job:
 
     def _outcomes(self, parts: list[Part]) -> tuple[list[Reject], dict[str, int]]:
         """Return the rejects in manifest order, and how many embedded rows carry each flag."""
-        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-            paths = [self.store.download(f"{self.draft.prefix}/{part.name}", Path(folder)) for part in parts]
-            outcomes = [read_part_outcomes(path) for path in paths]
         rejects: dict[int, Reject] = {}
         flags: Counter[str] = Counter()
-        keeps = choose_parts(len(self.manifest), [rows for rows, _, _ in outcomes])
-        for (rows, rejected, flagged), keep in zip(outcomes, keeps, strict=True):
-            for place in np.flatnonzero(keep):
-                flags.update(flagged[place].split())
-                if (reject := rejected[place]) is not None:
-                    rejects[int(rows[place])] = reject
+        held = [self.read_rows(part) for part in parts]
+        for part, rows, keep in zip(parts, held, choose_parts(len(self.manifest), held), strict=True):
+            with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+                path = self.store.download(f"{self.draft.prefix}/{part.name}", Path(folder))
+                remarks = zip(*read_part_remarks(path), strict=True)
+            counting = set(rows[keep].tolist())
+            for row, reject, flagged in remarks:
+                if int(row) in counting:
+                    flags.update(flagged.split())
+                    if reject is not None:
+                        rejects[int(row)] = reject
         return [rejects[row] for row in sorted(rejects)], dict(flags)

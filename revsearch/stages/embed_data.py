@@ -3,7 +3,6 @@
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,22 +13,16 @@ from ray.util.annotations import RayDeprecationWarning
 
 from revsearch.rejects import Reason, Reject
 from revsearch.stages import cluster
-from revsearch.stages.embedder import STEPS, Decoder, EmbedRows, EmbedWork, PartMaker, Pictures
+from revsearch.stages.decoder import Decoder, Pictures
+from revsearch.stages.embed_work import EmbedWork
+from revsearch.stages.embedder import STEPS, EmbedRows, PartMaker, Summary
 from revsearch.stages.progress import Stopwatch
 from revsearch.stages.resources import Pool
 from revsearch.storage.vectors import STAGE
 
 Batch = dict[str, NDArray[Any]]
 
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a worker says of one part."""
-
-    done: int
-    rejected: int
-    halvings: int
-    seconds: Mapping[str, float]
+_SPLIT_PART_ROWS = 512  # of the split topology: 77 MB of pixels at 224 px on their way to an encoding actor
 
 
 def run_units(work: EmbedWork, pool: Pool, units: list[NDArray[np.int64]]) -> Iterator[Summary]:
@@ -72,14 +65,16 @@ class EmbedPictures:
     """Encoding actor of the split topology: decoded pictures -> a committed part."""
 
     def __init__(self, work: EmbedWork) -> None:
-        self.make_part = PartMaker(work)
+        self.part_maker = PartMaker(work)
 
     def __call__(self, batch: Batch) -> Batch:
         """Embed and commit what was decoded together."""
         watch = Stopwatch()
         for step in ("read", "decode"):
             watch.seconds[step] = float(batch[f"seconds_{step}"].sum())
-        return _columns(self.make_part(_to_pictures(batch), watch))
+        part = self.part_maker.embed(_to_pictures(batch), watch)
+        self.part_maker.commit([part], watch)
+        return _columns(self.part_maker.summary([part], watch))
 
 
 class EmbedUnit:
@@ -100,7 +95,9 @@ def _fused(source: Dataset, work: EmbedWork, pool: Pool) -> Dataset:
 def _split(source: Dataset, work: EmbedWork, pool: Pool) -> Dataset:
     decoded = source.map_batches(DecodeUnit, batch_size=1, **_actors(work, pool, pool.n_decoders, 0))
     return decoded.map_batches(
-        EmbedPictures, batch_size=work.batch_size, **_actors(work, pool, pool.n_actors, pool.gpus_per_actor)
+        EmbedPictures,
+        batch_size=max(work.batch_size, _SPLIT_PART_ROWS),
+        **_actors(work, pool, pool.n_actors, pool.gpus_per_actor),
     )
 
 
@@ -119,8 +116,13 @@ def _rows(batch: Batch) -> NDArray[np.int64]:
     return np.frombuffer(batch["rows"][0], np.int64)
 
 
-def _columns(summary: Mapping[str, Any]) -> Batch:
-    return {name: np.array([value]) for name, value in summary.items()}
+def _columns(summary: Summary) -> Batch:
+    counts = {"done": summary.done, "rejected": summary.rejected, "halvings": summary.halvings}
+    return {name: np.array([value]) for name, value in (counts | _prefixed(summary.seconds)).items()}
+
+
+def _prefixed(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {f"seconds_{step}": spent for step, spent in seconds.items()}
 
 
 def _summaries(batch: Batch) -> Iterator[Summary]:

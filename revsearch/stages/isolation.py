@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from revsearch.rejects import Reason, Reject
 from revsearch.stages import cluster
-from revsearch.stages.embedder import EmbedRows, EmbedWork
+from revsearch.stages.embed_work import EmbedWork
+from revsearch.stages.embedder import EmbedRows, Summary
 from revsearch.stages.progress import Progress
 from revsearch.storage.artifact import load
 from revsearch.storage.manifests import StoredManifest, locate
@@ -31,7 +32,7 @@ def isolate(work: EmbedWork, rows: NDArray[np.int64], progress: Progress) -> Non
         (task,), _ = ray.wait(list(pending), num_returns=1)
         unit = pending.pop(task)
         if (summary := _result(task)) is not None:
-            progress.add(summary["done"], summary["rejected"])
+            progress.add(summary.done, summary.rejected)
         elif len(unit) > 1:
             pending |= {_embed.remote(reference, half): half for half in np.array_split(unit, 2)}
         else:
@@ -42,23 +43,23 @@ def _try_alone(work: EmbedWork, reference: Any, row: NDArray[np.int64], progress
     """Try a killer once more, timed: what ends later than an image may take was a hang."""
     begin = time.monotonic()
     if (summary := _result(_embed.remote(reference, row))) is not None:
-        progress.add(summary["done"], summary["rejected"])
+        progress.add(summary.done, summary.rejected)
         return
     _reject(work, row, time.monotonic() - begin)
     progress.add(1, 1)
 
 
-def _result(task: Any) -> dict[str, Any] | None:
+def _result(task: Any) -> Summary | None:
     try:
         with cluster.own_errors():
-            found: dict[str, Any] = ray.get(task)
+            found: Summary = ray.get(task)
             return found
     except cluster.WORKER_DEATHS:
         return None
 
 
 @ray.remote(max_retries=0, num_cpus=1)
-def _embed(work: EmbedWork, rows: NDArray[np.int64]) -> dict[str, Any]:
+def _embed(work: EmbedWork, rows: NDArray[np.int64]) -> Summary:
     return EmbedRows(work)(rows)
 
 

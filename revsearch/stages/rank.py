@@ -230,9 +230,9 @@ def _read(embeddings: StoredEmbeddings, rows: NDArray[np.int64]) -> Iterator[Emb
 
 def _query_rows(embeddings: StoredEmbeddings, store: Store) -> NDArray[np.int64]:
     """Return the manifest rows to rank, int64 ascending: those of role query, else those of the gallery."""
-    roles = StoredManifest(store, load(store, embeddings.manifest)).strings("role")
-    for role in ("query", "gallery"):
-        if len(rows := np.flatnonzero(roles == role)):
+    manifest = StoredManifest(store, load(store, embeddings.manifest))
+    for rows in (manifest.rows_of_roles("query"), manifest.rows_of_roles("gallery")):
+        if len(rows):
             return rows
     raise InvalidSpec(f"{embeddings.artifact}: expected rows of role query or gallery, found neither")
 

@@ -1,24 +1,27 @@
 """Vectors that are there already: rows of equal content are embedded once, whichever run embedded them."""
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import ray
 from numpy.typing import NDArray
 
 from revsearch.manifest import content_keys
-from revsearch.stages.embedder import EmbedWork
+from revsearch.stages import cluster
+from revsearch.stages.embed_work import EmbedWork
 from revsearch.storage.artifact import Artifact, load
 from revsearch.storage.card import Part
 from revsearch.storage.catalog import list_artifacts
 from revsearch.storage.manifests import StoredManifest
-from revsearch.storage.vectors import PartRows, encode_part, read_part
+from revsearch.storage.vectors import PartRows, encode_part, read_part, read_part_contents
 
 Source = tuple[str, Part]  # artifact (committed or in the making) and its part
 
 
-def sources(work: EmbedWork) -> list[Source]:
+def find_sources(work: EmbedWork) -> list[Source]:
     """Return the parts whose vectors may be taken: of this job, and of committed Embeddings of the same kind."""
     own = [(work.draft.prefix, part) for part in work.draft.found_parts("part")]
     others = [
@@ -31,25 +34,45 @@ def sources(work: EmbedWork) -> list[Source]:
 
 
 def take_over(
-    work: EmbedWork, source: Source, wanted: NDArray[np.int64], wanted_contents: NDArray[np.uint8]
-) -> NDArray[np.int64]:
-    """Commit a part with the wanted rows `[m]` whose content `[m, 32]` the source holds; return those rows.
+    work: EmbedWork, sources: list[Source], wanted: NDArray[np.int64], contents: NDArray[np.uint8]
+) -> Iterator[NDArray[np.int64]]:
+    """Commit, source by source, parts with the wanted rows `[m]` whose content `[m, 32]` is there; yield those rows.
 
-    A reject is taken over only within the job itself, where two rows are twins.
+    Sources are read side by side; a row that two of them hold is put twice, and counts once.
+
+    Raises:
+        RevsearchError: an error of our own that a worker raised.
     """
+    if not sources or not len(wanted):
+        return
+    shared = ray.put((work, wanted, contents))
+    yield from cluster.stream(_take_from.remote, ((shared, source) for source in sources), ahead=2 * cluster.n_cpus())
+
+
+@ray.remote(num_cpus=1, max_retries=3)
+def _take_from(shared: tuple[EmbedWork, NDArray[np.int64], NDArray[np.uint8]], source: Source) -> NDArray[np.int64]:
+    work, wanted, contents = shared
     prefix, part = source
     with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
         path = work.store.download(f"{prefix}/{part.name}", Path(folder))
-        found = read_part(path, work.space.dim)
-    own = prefix == work.draft.prefix
-    usable = np.flatnonzero([reject is None or (own and not reject.reason.transient) for reject in found.rejects])
-    keys, first = np.unique(content_keys(found.contents[usable]), return_index=True)
-    place = np.minimum(np.searchsorted(keys, content_keys(wanted_contents)), max(len(keys) - 1, 0))
-    hit = keys[place] == content_keys(wanted_contents) if len(keys) else np.zeros(len(wanted), bool)
-    rows: NDArray[np.int64] = wanted[hit]
-    if len(rows):
-        _put(work, found, usable[first[place[hit]]], rows)
+        taken, hit = _matches(path, contents, own=prefix == work.draft.prefix)
+        rows: NDArray[np.int64] = wanted[hit]
+        if len(rows):
+            _put(work, read_part(path, work.space.dim), taken, rows)
     return rows
+
+
+def _matches(path: Path, contents: NDArray[np.uint8], *, own: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return which wanted contents `[m, 32]` a part holds, bool `[m]`, and the part's row for each of those.
+
+    A reject is taken over only within the job itself, where two rows are twins.
+    """
+    found, reasons = read_part_contents(path)
+    usable = np.flatnonzero([reason is None or (own and not reason.transient) for reason in reasons])
+    keys, first = np.unique(content_keys(found[usable]), return_index=True)
+    asked = content_keys(contents)
+    hit = np.isin(asked, keys)
+    return usable[first[np.searchsorted(keys, asked[hit])]], hit
 
 
 def _put(work: EmbedWork, found: PartRows, taken: NDArray[np.int64], rows: NDArray[np.int64]) -> None:

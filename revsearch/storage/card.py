@@ -74,7 +74,7 @@ class Card:
     def to_bytes(self) -> bytes:
         """Serialise, with the hash of everything else under `sha256`."""
         body = dataclasses.asdict(self)
-        return json.dumps({**body, "sha256": sha256_hex(canonical_json(body))}, indent=1).encode()
+        return _pretty(body, sha256_hex(canonical_json(body)))
 
     @classmethod
     def from_bytes(cls, raw: bytes, where: str) -> Self:
@@ -84,21 +84,16 @@ class Card:
             CorruptArtifact: where its hash or form is not right, or it is of a newer schema.
         """
         try:
-            body = json.loads(raw)
-            claimed, schema = body.pop("sha256"), body["schema"]
-            sound = claimed == sha256_hex(canonical_json(body)) and _pretty(body, claimed) == raw
+            body = _signed_body(raw)
+            if body["schema"] > SCHEMA:
+                raise CorruptArtifact(
+                    f"{where}/card.json: expected schema up to {SCHEMA}, found {body['schema']}; upgrade revsearch",
+                    reason="newer_schema",
+                )
+            counts, parts = Counts(**body["counts"]), tuple(Part(**part) for part in body["parts"])
+            return cls(**{**body, "counts": counts, "parts": parts})
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise CorruptArtifact(broken_card(where, str(error))) from error
-        if not sound:
-            raise CorruptArtifact(broken_card(where, "its hash does not match"))
-        if schema > SCHEMA:
-            raise CorruptArtifact(
-                f"{where}/card.json: expected schema up to {SCHEMA}, found {schema}; upgrade revsearch",
-                reason="newer_schema",
-            )
-        body["counts"] = Counts(**body["counts"])
-        body["parts"] = tuple(Part(**part) for part in body["parts"])
-        return cls(**body)
 
 
 def library_versions() -> dict[str, str]:
@@ -115,6 +110,15 @@ def library_versions() -> dict[str, str]:
 def broken_card(where: str, why: str) -> str:
     """Return the message for a card that cannot be trusted, and what to do about it."""
     return f"{where}/card.json is corrupt ({why}); remove {where} and run the command that made it again"
+
+
+def _signed_body(raw: bytes) -> dict[str, Any]:
+    """Return what a card says; ValueError where its hash is another, or `to_bytes` would write it otherwise."""
+    body: dict[str, Any] = json.loads(raw)
+    claimed = body.pop("sha256")
+    if claimed != sha256_hex(canonical_json(body)) or _pretty(body, claimed) != raw:
+        raise ValueError("its hash does not match")
+    return body
 
 
 def _pretty(body: dict[str, Any], claimed: str) -> bytes:

@@ -13,7 +13,8 @@ from typing import BinaryIO
 from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
 from revsearch.storage.store import KeyInfo
 
-_TEMPORARY = ".tmp-"  # begins the name of what is not yet a key
+# No name of a key begins with a dot.
+_TEMPORARY = ".tmp-"
 _LOCK = ".lock"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
@@ -149,7 +150,7 @@ def _files(folder: Path) -> Iterator[Path]:
             raise error
 
     for parent, _, names in os.walk(folder, onerror=stop):
-        yield from (Path(parent, name) for name in names if not name.startswith((_TEMPORARY, _LOCK)))
+        yield from (Path(parent, name) for name in names if not name.startswith("."))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from revsearch.errors import CorruptArtifact, MissingArtifact
-from revsearch.manifest import Manifest, Strings
+from revsearch.manifest import Manifest, Role, Strings
 from revsearch.storage import parquet
 from revsearch.storage.artifact import Artifact, fetch
 from revsearch.storage.refs import read_ref, update_ref
@@ -97,6 +98,13 @@ class StoredManifest:
         """Return a whole text column (`id`, `role`, `label`, `group`), str or None `[n]`."""
         tables = (parquet.read(self._file(number), [name]) for number in range(len(self._blocks)))
         return np.concatenate([np.empty(0, object), *(parquet.strings(table, name) for table in tables)])
+
+    def rows_of_roles(self, *roles: Role) -> NDArray[np.int64]:
+        """Return the rows of any of these roles, int64 ascending."""
+        wanted = pa.array(roles, pa.string())
+        tables = (parquet.read(self._file(number), ["role"]) for number in range(len(self._blocks)))
+        inside = [pc.is_in(table["role"], value_set=wanted).to_numpy() for table in tables]
+        return np.flatnonzero(np.concatenate([np.empty(0, bool), *inside]))
 
     def _block(self, number: int) -> Manifest:
         if self._latest is None or self._latest[0] != number:  # neighbouring ranges share a block

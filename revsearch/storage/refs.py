@@ -11,6 +11,7 @@ from revsearch.fingerprint import canonical_json
 from revsearch.storage.store import Store
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+_INTERNAL = "internal/"  # begins the names that are no user's
 _TRIES = 20  # of a compare-and-swap; each loss means that somebody else won
 
 
@@ -42,18 +43,26 @@ def update_ref(store: Store, name: str, change: Callable[[dict[str, Any] | None]
 
 
 def move_ref(store: Store, name: str, artifact: str) -> None:
-    """Let `name` point to `artifact` (`<kind>/<12 hex>`); what it pointed to before is kept, newest first."""
+    """Let `name` point to `artifact` (`<kind>/<12 hex>`); what it pointed to before is kept, newest first.
+
+    Raises:
+        InvalidSpec: where `name` is no name for an artifact.
+        CorruptArtifact: where what is there does not point to one.
+    """
+    if name.startswith(_INTERNAL):
+        raise InvalidSpec(f"--name: expected a name that does not begin with {_INTERNAL}, found {name!r}")
 
     def move(current: dict[str, Any] | None) -> dict[str, Any]:
-        if current is None:
-            return {"artifact": artifact, "previous": [], "when": int(time.time())}
-        if current["artifact"] == artifact:
-            return current
-        return {
-            "artifact": artifact,
-            "previous": [current["artifact"], *current["previous"]],
-            "when": int(time.time()),
-        }
+        match current:
+            case None:
+                previous = []
+            case {"artifact": str(pointed), "previous": [*older]}:
+                if pointed == artifact:
+                    return current
+                previous = [pointed, *older]
+            case _:
+                raise CorruptArtifact(_broken(name, "one that points to an artifact", canonical_json(current)))
+        return {"artifact": artifact, "previous": previous, "when": int(time.time())}
 
     update_ref(store, name, move)
 
@@ -64,7 +73,7 @@ def list_refs(store: Store) -> dict[str, str]:
     for info in store.list("refs/"):
         name = info.key.removeprefix("refs/").removesuffix(".json")
         document = read_ref(store, name)
-        if document is not None and "artifact" in document and not name.startswith("internal/"):
+        if document is not None and "artifact" in document and not name.startswith(_INTERNAL):
             found[name] = str(document["artifact"])
     return found
 
@@ -83,8 +92,12 @@ def _read(store: Store, name: str) -> bytes | None:
 def _parse(name: str, raw: bytes) -> dict[str, Any]:
     try:
         document = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise CorruptArtifact(f"ref {name}: expected a JSON object, found {raw[:40]!r}; remove refs/{name}.json")
+        raise CorruptArtifact(_broken(name, "a JSON object", raw))
     return document
+
+
+def _broken(name: str, expected: str, found: bytes) -> str:
+    return f"ref {name}: expected {expected}, found {found[:40]!r}; remove {_key(name)}"

@@ -98,10 +98,30 @@ def read_part(path: Path, dim: int) -> PartRows:
     )
 
 
-def read_part_outcomes(path: Path) -> tuple[NDArray[np.int64], list[Reject | None], list[str]]:
-    """Return rows, rejects and flags of a part, without its vectors."""
+def read_part_contents(path: Path) -> tuple[NDArray[np.uint8], list[Reason | None]]:
+    """Return the content hashes `[m, 32]` of a part's rows, and why each was rejected, if it was."""
+    table = parquet.read(path, ["content", "reason"])
+    reasons = [None if reason is None else Reason(reason) for reason in table["reason"].to_pylist()]
+    return parquet.contents(table), reasons
+
+
+def read_part_remarks(path: Path) -> tuple[NDArray[np.int64], list[Reject | None], list[str]]:
+    """Return rows, rejects and flags of those rows of a part that have either: few, whatever its size."""
     table = parquet.read(path, ["row", "id", "flags", *_REJECT_COLUMNS])
+    table = table.filter(pc.or_(pc.is_valid(table["reason"]), pc.not_equal(table["flags"], "")))
     return table["row"].to_numpy(), _rejects(table), table["flags"].to_pylist()
+
+
+def concatenate_parts(pieces: list[PartRows]) -> PartRows:
+    """Put pieces of one part together."""
+    return PartRows(
+        rows=np.concatenate([piece.rows for piece in pieces]),
+        ids=np.concatenate([piece.ids for piece in pieces]),
+        contents=np.concatenate([piece.contents for piece in pieces]),
+        vectors=np.concatenate([piece.vectors for piece in pieces]),
+        rejects=[reject for piece in pieces for reject in piece.rejects],
+        flags=[flags for piece in pieces for flags in piece.flags],
+    )
 
 
 def _rejects(table: pa.Table) -> list[Reject | None]:
