@@ -36,6 +36,8 @@ def list_artifacts(store: Store, kind: Kind | None = None) -> Iterator[str]:
 def _full_name(store: Store, text: str, kind: Kind | None) -> str:
     if _FULL.fullmatch(text):
         return text
+    if not text:  # a variable that was not set, not the beginning of every id
+        raise InvalidSpec(f"expected the id of an artifact or a ref, found {text!r}; see `revsearch ls`")
     refs = list_refs(store)
     if text in refs:
         return refs[text]

@@ -72,8 +72,8 @@ def list_refs(store: Store) -> dict[str, str]:
     found = {}
     for info in store.list("refs/"):
         name = info.key.removeprefix("refs/").removesuffix(".json")
-        document = read_ref(store, name)
-        if document is not None and "artifact" in document and not name.startswith(_INTERNAL):
+        document = None if name.startswith(_INTERNAL) else read_ref(store, name)
+        if document is not None and "artifact" in document:
             found[name] = str(document["artifact"])
     return found
 
