@@ -12,6 +12,7 @@ from revsearch.fingerprint import canonical_json
 
 Role = Literal["gallery", "query", "distractor", "train"]
 ROLES: tuple[Role, ...] = get_args(Role)
+INDEXED_ROLES: tuple[Role, ...] = ("gallery", "distractor")  # searched in
 
 Strings = NDArray[np.object_]  # of str; None where a value is missing
 

@@ -15,7 +15,7 @@ from revsearch.errors import InvalidSpec
 from revsearch.fingerprint import fingerprint
 from revsearch.index.crossover import choose_kind
 from revsearch.index.hnsw import HnswGraph
-from revsearch.manifest import Role, Strings, content_keys
+from revsearch.manifest import INDEXED_ROLES, Strings, content_keys
 from revsearch.space import require_same_space
 from revsearch.specs import IndexSpec, Metric, Plan, Resources, require_sound
 from revsearch.stages import cluster
@@ -32,7 +32,6 @@ from revsearch.storage.store import Store
 from revsearch.storage.vectors import StoredEmbeddings
 
 REVISION = 1
-INDEXED_ROLES: tuple[Role, ...] = ("gallery", "distractor")
 
 _NORMALISED_AT_ONCE = 8_192  # vectors
 

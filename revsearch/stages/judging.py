@@ -10,10 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from revsearch.embeddings import Vectors
 from revsearch.errors import InvalidSpec
 from revsearch.exact_ranks import rank_blocks, relevant_ranks
-from revsearch.manifest import Manifest, Strings, content_keys
+from revsearch.manifest import Strings, content_keys
 from revsearch.metric_rules import MetricRule, served_metrics
 from revsearch.metrics import hit_rate_at_k
 from revsearch.postings import Postings
@@ -22,15 +21,11 @@ from revsearch.relevance import Relevance, twins
 from revsearch.score_histogram import ScoreHistogram, score_histogram
 from revsearch.served import ServedHits, served_hits
 from revsearch.specs import Metric, Protocol, Twins
-from revsearch.storage.arrays import create_matrix
+from revsearch.stages.sides import Side, in_id_order, join_sides, read_side
 from revsearch.storage.artifact import load
-from revsearch.storage.manifests import StoredManifest, concatenate
 from revsearch.storage.rank_lists import StoredRankings
 from revsearch.storage.store import Store
-from revsearch.storage.vectors import StoredEmbeddings
 from revsearch.truth import Truth
-
-_COPIED_AT_ONCE = 8_192  # vectors
 
 Verdict = Literal["relevant", "wrong", "junk", "unknown"]
 Figures = NDArray[np.float64]  # [q], a metric of each query
@@ -52,25 +47,6 @@ class Case:
     protocol: Protocol
     twins: Twins
     truth: Mapping[str, Truth] | None
-
-
-@dataclass(frozen=True)
-class Side:
-    """Queries or gallery: the rows embedded, and what is known of them.
-
-    Attributes:
-        rows: block of the manifest(s), `[n]`.
-        keys: str or None `[n]`, what must be equal for two images to match.
-        known_ids: ids of the whole manifest(s), rejected ones too.
-        manifests: their ids.
-        vectors: float32 `[n, dim]`, as the encoder gave them.
-    """
-
-    rows: Manifest
-    keys: Strings
-    known_ids: frozenset[str]
-    manifests: frozenset[str]
-    vectors: Vectors
 
 
 @dataclass(frozen=True)
@@ -105,14 +81,13 @@ class Judge:
     @cached_property
     def gallery(self) -> Side:
         """All indexed rows, in the order of their ids: equal scores are ranked by it."""
-        return _in_id_order(
-            _joined([self._side(name, None) for name in self.case.galleries], self._folder), self._folder
-        )
+        joined = join_sides([self._read(name, None) for name in self.case.galleries], self._folder)
+        return in_id_order(joined, self._folder)
 
     @cached_property
     def queries(self) -> Side:
         """The ranked rows, in the order of the rankings."""
-        return self._side(self.case.queries, self.query_rows)
+        return self._read(self.case.queries, self.query_rows)
 
     @property
     def protocol(self) -> ProtocolRules:
@@ -242,49 +217,10 @@ class Judge:
             return None
         return Relevance.by_key(queries.keys, gallery.keys, self._own)
 
-    def _side(self, name: str, wanted: NDArray[np.int64] | None) -> Side:
-        """Read the embedded rows of embeddings: those wanted `[q]`, else those of the gallery's roles."""
-        case, number = self.case, len(list(self._folder.iterdir()))
-        embeddings = StoredEmbeddings(case.store, load(case.store, name))
-        manifest = concatenate(list(StoredManifest(case.store, load(case.store, embeddings.manifest)).blocks()))
-        if wanted is None:
-            wanted = np.flatnonzero(np.isin(manifest.roles.astype(str), ("gallery", "distractor")))
-        rows, vectors = embeddings.gather(wanted, self._folder / f"vectors-{number}")
-        protocol: Protocol = "ukbench" if case.protocol == "ukbench" else "competition"  # the others share their keys
-        keys = rules(protocol).keys(manifest)[rows]
-        return Side(manifest.take(rows), keys, frozenset(manifest.ids), frozenset([embeddings.manifest]), vectors)
-
-
-def _joined(sides: list[Side], folder: Path) -> Side:
-    if len(sides) == 1:
-        return sides[0]
-    vectors = create_matrix(folder / "joined", (sum(len(side.rows) for side in sides), sides[0].vectors.shape[1]))
-    start = 0
-    for side in sides:
-        _copy(side.vectors, np.arange(len(side.rows)), vectors[start : start + len(side.rows)])
-        start += len(side.rows)
-    return Side(
-        concatenate([side.rows for side in sides]),
-        np.concatenate([side.keys for side in sides]),
-        frozenset[str]().union(*(side.known_ids for side in sides)),
-        frozenset[str]().union(*(side.manifests for side in sides)),
-        vectors,
-    )
-
-
-def _in_id_order(side: Side, folder: Path) -> Side:
-    order = np.array(sorted(range(len(side.rows)), key=side.rows.ids.__getitem__), np.int64)
-    if np.array_equal(order, np.arange(len(order))):
-        return side
-    vectors = create_matrix(folder / "ordered", (len(order), side.vectors.shape[1]))
-    _copy(side.vectors, order, vectors)
-    return Side(side.rows.take(order), side.keys[order], side.known_ids, side.manifests, vectors)
-
-
-def _copy(source: Vectors, order: NDArray[np.int64], target: Vectors) -> None:
-    """Copy `source[order]` into `target`, a block at a time: neither need fit into memory."""
-    for start in range(0, len(order), _COPIED_AT_ONCE):
-        target[start : start + _COPIED_AT_ONCE] = source[order[start : start + _COPIED_AT_ONCE]]
+    def _read(self, name: str, wanted: NDArray[np.int64] | None) -> Side:
+        # The other protocols share their keys.
+        protocol: Protocol = "ukbench" if self.case.protocol == "ukbench" else "competition"
+        return read_side(self.case.store, name, wanted, rules(protocol), self._folder)
 
 
 def _given(keys: Strings) -> bool:

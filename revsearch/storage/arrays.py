@@ -1,26 +1,39 @@
 """Matrices as safetensors: one named array a file, readable in place."""
 
 import json
+import os
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from revsearch.errors import CorruptArtifact
+from revsearch.errors import CorruptArtifact, DiskFull
+from revsearch.storage.store import NO_ROOM
 
 _NAME = "vectors"
 
 
 def create_matrix(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Create a file for float32 `[n, dim]` and return its matrix, writable in place: it may be larger than memory."""
+    """Create a file for float32 `[n, dim]` and return its matrix, writable in place: it may be larger than memory.
+
+    Raises:
+        DiskFull: where there is no room for all of it.
+    """
     size = shape[0] * shape[1] * 4
     header = json.dumps({_NAME: {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
     header += b" " * (-len(header) % 8)  # the format aligns its data to 8 bytes
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(header)) + header)
-        file.truncate(file.tell() + size)
+    try:
+        with path.open("wb") as file:
+            file.write(struct.pack("<Q", len(header)) + header)
+            _reserve(file, file.tell() + size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        if error.errno in NO_ROOM:
+            raise DiskFull(f"no room for {size} bytes at {path}; make room, or set TMPDIR to where there is") from error
+        raise
     if size == 0:
         return np.empty(shape, np.float32)
     return np.memmap(path, np.float32, "r+", offset=8 + len(header), shape=shape)
@@ -45,6 +58,15 @@ def map_matrix(path: Path) -> NDArray[np.float32]:
     if 0 in shape:
         return np.empty(shape, np.float32)
     return np.memmap(path, np.float32, "r", offset=_offset(path), shape=shape)
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Take the room now: who writes through a memory map into a full disk is killed by SIGBUS."""
+    file.flush()
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
 
 
 def _offset(path: Path) -> int:

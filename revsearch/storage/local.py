@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
-from revsearch.storage.store import KeyInfo
+from revsearch.storage.store import NO_ROOM, KeyInfo
 
 # No name of a key begins with a dot.
 _TEMPORARY = ".tmp-"
 _LOCK = ".lock"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 
 
@@ -174,7 +173,7 @@ def _mapped(root: Path, key: str) -> Iterator[None]:
 def _error(error: OSError, root: Path, key: str) -> RevsearchError:
     if error.errno == errno.ENOENT:
         return MissingArtifact(f"no {key} in the store {root}; `revsearch ls --store {root}` lists what is there")
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         return DiskFull(f"no room left in the store {root} to write {key}; make room and run the command again")
     if error.errno in _NOT_WRITABLE:
         return InvalidSpec(f"the store {root} cannot be used: {error.strerror} at {key}; choose another --store")

@@ -1,11 +1,14 @@
 """The store: keys to bytes. A key is whole or absent; two operations are conditional."""
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from revsearch.errors import InvalidSpec
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # what the system answers where a disk is full
 
 
 @dataclass(frozen=True, slots=True)
