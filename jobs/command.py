@@ -1,12 +1,13 @@
 """The nouns of a job file: what a command is, what it is given and what it gives back."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from revsearch.errors import InvalidSpec
 from revsearch.specs import Plan, Resources, option
 
 if TYPE_CHECKING:  # a usage error is told before the storage layer is imported
@@ -33,9 +34,21 @@ class Options:
     )
     profile: ProfileName = option("laptop", help="preset of the options below, for a GPU cluster or for this machine")
 
+    def conflicts(self) -> Iterator[str]:
+        """Yield what is wrong with `--name`: it is used when all the work is done, which is late to hear of it."""
+        if self.name is None:
+            return
+        from revsearch.storage.refs import require_name
+
+        try:
+            require_name(self.name)
+        except InvalidSpec as error:
+            yield from error.problems
+
 
 OF_ARTIFACTS = frozenset({"name", "dry_run", "max_reject_rate"})
 OF_RESOURCES = frozenset({"profile"})
+OF_STORES = frozenset({"store"})
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,7 @@ class Command:
         plan: says what `run` would do, without writing; without it `--dry-run` is refused.
         commits: whether it makes artifacts, and so takes `--name`, `--dry-run` and `--max-reject-rate`.
         computes: whether it uses Ray, and so takes `--profile` and the fields of `Resources`.
+        stores: whether it works on the store of `--store`, and so takes that option.
     """
 
     spec: type[Any]
@@ -93,6 +107,13 @@ class Command:
     plan: Callable[[Any, Job], Plan] | None = None
     commits: bool = True
     computes: bool = True
+    stores: bool = True
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The shared options that it does not take."""
+        takes = ((self.commits, OF_ARTIFACTS), (self.computes, OF_RESOURCES), (self.stores, OF_STORES))
+        return frozenset().union(*(options for taken, options in takes if not taken))
 
     @property
     def name(self) -> str:

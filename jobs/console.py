@@ -11,23 +11,39 @@ from jobs.printable import printable
 
 SECONDS_BETWEEN_LINES = 10.0
 _LOGGER = "revsearch"
+_WARNINGS = "py.warnings"  # where `logging.captureWarnings` sends what libraries warn of
 
 
 @contextmanager
 def logs_to(stream: TextIO, *, debug: bool = False) -> Iterator[None]:
-    """Show what `revsearch.*` logs on `stream` within the block."""
-    logger, console = logging.getLogger(_LOGGER), Console(stream)
+    """Show what `revsearch.*` logs on `stream` within the block; warnings of libraries with `debug` only."""
+    console = Console(stream)
+    logging.captureWarnings(True)
+    try:
+        with (
+            _handled(_LOGGER, console, logging.DEBUG if debug else logging.INFO),
+            _handled(_WARNINGS, console if debug else logging.NullHandler(), logging.WARNING),
+        ):
+            yield
+    finally:
+        logging.captureWarnings(False)
+        console.close()
+
+
+@contextmanager
+def _handled(name: str, handler: logging.Handler, level: int) -> Iterator[None]:
+    """Let one handler, and no other, have what a logger is told within the block."""
+    logger = logging.getLogger(name)
     before = logger.level, logger.propagate
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    logger.setLevel(level)
     logger.propagate = False
-    logger.addHandler(console)
+    logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(console)
+        logger.removeHandler(handler)
         logger.setLevel(before[0])
         logger.propagate = before[1]
-        console.close()
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Draw a small collection and run everything on it: no network, no GPU, no data of yours."""
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from revsearch.specs import option
 
 IMAGES = "images"
 STORE = "store"
+PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,12 @@ def run(spec: DemoSpec, job: Job) -> Outcome:
     # Its own store beside the images, and four bad files on purpose: a demo that ends well.
     options = replace(job.options, store=str(folder / STORE))
     outcome = whole.run(whole.RunSpec(str(images), encoder="color-histogram"), Job(options, job.resources))
-    return replace(outcome, artifact=None, path=Path(outcome.paths["report"]), paths={})
+    page = folder / PAGE
+    shutil.copyfile(outcome.paths["report"], page)
+    return replace(outcome, artifact=None, path=page, paths={"images": str(images), "store": options.store})
 
 
-COMMAND = Command(spec=DemoSpec, run=run, commits=False)
+COMMAND = Command(spec=DemoSpec, run=run, commits=False, stores=False)
 
 if __name__ == "__main__":
     launch(COMMAND)

@@ -12,21 +12,18 @@ from revsearch.specs import option
 class ExportSpec:
     """Write an artifact in a form that other programs read."""
 
-    artifact: tuple[str, ...] = option(help="embeddings id, unique prefix of one, or ref", positional=True)
+    artifact: str = option(help="embeddings id, unique prefix of one, or ref", positional=True)
     out: str = option(help="folder to write to")
     format: Literal["npy"] = option("npy", help="npy: vectors.npy float32 [n, dim], ids.jsonl, rejects.csv")
 
 
 def run(spec: ExportSpec, job: Job) -> Outcome:
     """Write vectors and ids, in manifest order."""
-    from revsearch.errors import InvalidSpec
     from revsearch.stages.export import export_npy
     from revsearch.storage.catalog import resolve
 
-    if len(spec.artifact) != 1:
-        raise InvalidSpec(f"expected one embeddings id to export, found {len(spec.artifact)}")
     out = Path(spec.out)
-    export_npy(job.store, resolve(job.store, spec.artifact[0], "embeddings"), out)
+    export_npy(job.store, resolve(job.store, spec.artifact, "embeddings"), out)
     return Outcome(path=out)
 
 

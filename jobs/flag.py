@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, field
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from jobs.command import ENVIRONMENT, OF_ARTIFACTS, OF_RESOURCES, Command, Options
+from jobs.command import ENVIRONMENT, Command, Options
 from revsearch.specs import Resources, did_you_mean
 
 
@@ -93,7 +93,8 @@ class Flag:
         """What happens without it, in brackets; nothing where the help text says so itself."""
         if self.required:
             return "(required)"
-        said = [] if self.declared.default is None or self.switch else [f"default: {self.declared.default}"]
+        told = self.declared.default not in (None, ()) and not self.switch
+        said = [f"default: {self.declared.default}"] if told else []
         if self.name in ENVIRONMENT and self.owner is Options:
             said.append(f"environment: {ENVIRONMENT[self.name]}")
         return f"({'; '.join(said)})" if said else ""
@@ -131,8 +132,7 @@ class Flag:
 
 def flags_of(command: Command) -> list[Flag]:
     """Return every option of a command: its spec's, the shared ones it takes, and `Resources` where it computes."""
-    hidden = (frozenset() if command.commits else OF_ARTIFACTS) | (frozenset() if command.computes else OF_RESOURCES)
-    shared = [flag for flag in _declared(Options) if flag.name not in hidden]
+    shared = [flag for flag in _declared(Options) if flag.name not in command.hidden]
     return [*_declared(command.spec), *shared, *(_declared(Resources) if command.computes else ())]
 
 

@@ -51,7 +51,7 @@ def execute(command: Command, arguments: Sequence[str]) -> int:
     Returns:
         The exit code. Only `--help` leaves by itself, with SystemExit(0).
     """
-    run = _Run(command.name, as_json="--json" in arguments, debug="--debug" in arguments)
+    run = _Run(command.name, "--json" in arguments, "--debug" in arguments, stores=command.stores)
     try:
         settings = read_settings(command, arguments, os.environ)
     except Exception as error:  # noqa: BLE001  # whatever it was, it becomes an exit code and a message
@@ -72,6 +72,7 @@ class _Run:
     name: str
     as_json: bool = False
     debug: bool = False
+    stores: bool = True
     settings: Settings | None = None
     outcome: Outcome = dataclasses.field(default_factory=Outcome)
     plan: Plan | None = None
@@ -113,7 +114,8 @@ class _Run:
         return map(printable, [*plan, *self.outcome.lines, *([] if result is None else [result])])
 
     def _circumstances(self) -> dict[str, Any]:
-        where = {} if self.settings is None else {"store": printable(self.settings.options.store)}
+        settings = self.settings if self.stores else None
+        where = {} if settings is None else {"store": printable(settings.options.store)}
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.began))
         return {**where, "started": started, "seconds": round(time.time() - self.began, 3)}
 

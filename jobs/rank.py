@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.launch import Command, Job, Outcome, Plan, launch
+from revsearch.errors import InvalidSpec, MissingArtifact
 from revsearch.specs import EmbedSpec, ManifestSpec, RankSpec
 
 if TYPE_CHECKING:
@@ -12,45 +13,80 @@ if TYPE_CHECKING:
 
 
 def run(spec: RankSpec, job: Job) -> Outcome:
-    """Rank the rows of embeddings, the images of folders (embedded first), or a few image files in this process."""
-    paths = [Path(query) for query in spec.queries]
-    if paths and all(path.is_file() for path in paths):
-        return _rank_files(spec, paths, job)
-    if any(path.is_dir() for path in paths):
-        return _rank_folders(spec, job)
+    """Rank the rows of embeddings, the images of a folder (embedded first), or a few image files in this process."""
+    if _are_files(spec):
+        return _rank_files(spec, job)
+    if _are_folders(spec):
+        return _rank_folder(spec, job)
     from revsearch.stages.rank import rank
 
-    artifact = rank(spec, job.store, job.resources)
-    return Outcome(artifact=artifact)
+    return Outcome(artifact=rank(_of_embeddings(spec, job), job.store, job.resources))
 
 
 def plan(spec: RankSpec, job: Job) -> Plan:
-    """Say what `run` would do with the rows of embeddings."""
+    """Say what `run` would do; of a folder, what its first stage would take in."""
+    if _are_files(spec):
+        n_bytes = sum(Path(query).stat().st_size for query in spec.queries)
+        return Plan(len(spec.queries), 0, n_bytes, job.resources, "image files: in this process, nothing is committed")
+    if _are_folders(spec):
+        from revsearch.stages.manifest import plan_manifest
+
+        return plan_manifest(_manifest(spec), job.store, job.resources)
     from revsearch.stages.rank import plan_rank
 
-    return plan_rank(spec, job.store, job.resources)
+    return plan_rank(_of_embeddings(spec, job), job.store, job.resources)
 
 
-def _rank_files(spec: RankSpec, files: list[Path], job: Job) -> Outcome:
+def _are_files(spec: RankSpec) -> bool:
+    return all(Path(query).is_file() for query in spec.queries)
+
+
+def _are_folders(spec: RankSpec) -> bool:
+    return all(Path(query).is_dir() for query in spec.queries)
+
+
+def _of_embeddings(spec: RankSpec, job: Job) -> RankSpec:
+    """Return the spec with the one query that is no path as the embeddings it names."""
+    from revsearch.storage.catalog import resolve
+
+    if len(spec.queries) != 1:
+        gone = [query for query in spec.queries if not Path(query).exists()]
+        found = f"no such file: {', '.join(map(repr, gone))}" if gone else "files and folders together"
+        raise InvalidSpec(f"QUERIES: expected image files, one folder, or one embeddings id, found {found}")
+    (query,) = spec.queries
+    try:
+        return replace(spec, queries=(str(resolve(job.store, query, "embeddings")),))
+    except MissingArtifact as error:
+        raise MissingArtifact(f"QUERIES: no file or folder {query!r}, and {error}") from error
+
+
+def _rank_files(spec: RankSpec, job: Job) -> Outcome:
     from revsearch.stages.search import search_files
     from revsearch.storage.catalog import resolve
 
+    if job.options.name is not None:
+        raise InvalidSpec("--name: ranking image files makes no artifact to name; rank a folder, or leave --name out")
     index = resolve(job.store, spec.index, "index")
+    files = [Path(query) for query in spec.queries]
     return Outcome(lines=tuple(_lines(search_files(files, index, job.store, spec.k))))
 
 
-def _rank_folders(spec: RankSpec, job: Job) -> Outcome:
+def _rank_folder(spec: RankSpec, job: Job) -> Outcome:
     from revsearch.stages.embed import embed
     from revsearch.stages.manifest import make_manifest
     from revsearch.stages.rank import rank
     from revsearch.storage.catalog import resolve
 
     index = resolve(job.store, spec.index, "index")
-    manifest = make_manifest(ManifestSpec(spec.queries, role="query"), job.store, job.resources)
+    manifest = make_manifest(_manifest(spec), job.store, job.resources)
     embeddings = embed(EmbedSpec(str(manifest), encoder=str(index)), job.store, job.resources)
     rankings = rank(replace(spec, queries=(str(embeddings),)), job.store, job.resources)
     related = {"manifest": str(manifest), "embeddings": str(embeddings)}
     return Outcome(artifact=rankings, artifacts=(manifest, embeddings), related=related)
+
+
+def _manifest(spec: RankSpec) -> ManifestSpec:
+    return ManifestSpec(spec.queries, role="query")
 
 
 def _lines(rankings: "Rankings") -> list[str]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 TOO_MANY_REJECTS = 3
 MIB = 2**20
+# What people ask for first; the page and `--json` have every figure.
+KEY_FIGURES = ("hit_rate_at_1", "hit_rate_at_5", "hit_rate_at_10", "precision_at_10", "ap_plain", "ns4_self_in")
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,26 @@ def as_json(
 
 def summary(outcome: Outcome) -> Iterator[str]:
     """Yield lines for people: what went in and came out, the figures, where to look."""
-    for artifact in committed(outcome):
+    made = committed(outcome)
+    if made and not any(artifact.fresh for artifact in made):
+        yield "nothing to do: all of it was there already"
+    for artifact in made:
         counts = artifact.card.counts
         ignored = f", {counts.n_ignored} ignored" if counts.n_ignored else ""
         yield f"{artifact}: {counts.n_in} in, {counts.n_ok} ok, {_by_reason(counts.rejected)}{ignored}"
-    for name, metric in outcome.metrics.items():
-        interval = f" ({metric['low']:.4f} to {metric['high']:.4f})" if metric.get("low") is not None else ""
-        yield f"{name}: {metric['value']:.4f}{interval}"
+    yield from _figures(outcome.metrics)
     for name, path in outcome.paths.items():
         yield f"{name}: {path}"
+
+
+def _figures(metrics: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    shown = [name for name in KEY_FIGURES if name in metrics]
+    for name in shown:
+        metric = metrics[name]
+        interval = "" if metric["low"] is None else f" ({metric['low']:.4f} to {metric['high']:.4f})"
+        yield f"{name}: {metric['value']:.4f}{interval}"
+    if n_more := len(metrics) - len(shown):
+        yield f"{n_more} more figures: on the report page, and with --json"
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

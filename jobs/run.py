@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jobs.evaluate import report_path
@@ -80,6 +81,7 @@ def run(spec: RunSpec, job: Job) -> Outcome:
     from revsearch.stages.rank import rank
 
     store, resources = job.store, job.resources
+    _require_what_comes_later(spec, job)
     manifest = make_manifest(spec.manifest, store, resources)
     embeddings = embed(spec.embed(str(manifest)), store, resources)
     index = build_index(spec.index(str(embeddings)), store, resources)
@@ -101,6 +103,16 @@ def plan(spec: RunSpec, job: Job) -> Plan:
     from revsearch.stages.manifest import plan_manifest
 
     return plan_manifest(spec.manifest, job.store, job.resources)
+
+
+def _require_what_comes_later(spec: RunSpec, job: Job) -> None:
+    """Refuse an encoder or a truth file that is not to be had now, and not when hours of work are done."""
+    from revsearch.stages.encoders import resolve_space
+    from revsearch.stages.evaluate import read_truth
+
+    resolve_space(spec.embed(""), job.store)
+    if spec.truth is not None:
+        read_truth(Path(spec.truth))
 
 
 def _says_what_is_right(spec: RunSpec, facts: Mapping[str, Any]) -> bool:

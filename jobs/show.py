@@ -10,17 +10,14 @@ from revsearch.specs import option
 class ShowSpec:
     """Show an artifact's card: what it is, what it was made of, what it holds."""
 
-    artifact: tuple[str, ...] = option(help="id, unique prefix of one, or ref", positional=True)
+    artifact: str = option(help="id, unique prefix of one, or ref", positional=True)
 
 
 def run(spec: ShowSpec, job: Job) -> Outcome:
     """Print the card as it lies in the store, checked."""
-    from revsearch.errors import InvalidSpec
     from revsearch.storage.catalog import resolve
 
-    if len(spec.artifact) != 1:
-        raise InvalidSpec(f"expected one artifact to show, found {len(spec.artifact)}")
-    artifact = resolve(job.store, spec.artifact[0])
+    artifact = resolve(job.store, spec.artifact)
     return Outcome(lines=tuple(artifact.card.to_bytes().decode().splitlines()))
 
 

@@ -32,7 +32,7 @@ def test_vectors_of_another_shape_are_refused(n_vectors: int, dim: int) -> None:
 
 def naive_choice(parts: list[list[int]]) -> list[list[bool]]:
     seen: set[int] = set()
-    chosen = []
+    chosen: list[list[bool]] = []
     for part in parts:
         chosen.append([])
         for row in part:

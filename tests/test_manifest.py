@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,13 +46,13 @@ def test_rows_are_taken_in_the_order_asked_for(rows: np.ndarray | slice) -> None
 @pytest.mark.parametrize("name", ["ids", "locations", "contents", "sizes", "roles", "labels", "groups", "extra"])
 def test_a_column_of_another_length_is_refused_by_name(name: str) -> None:
     whole = manifest()
-    short = {"camera": column("1")} if name == "extra" else getattr(whole, name)[:2]
+    short: Any = {"camera": column("1")} if name == "extra" else getattr(whole, name)[:2]
     found = {"ids": "contents", "contents": "contents", "extra": "extra:camera"}.get(name, name)
     with pytest.raises(InvalidSpec, match=found):
         dataclasses.replace(whole, **{name: short})
 
 
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "ids": column("ape/1.jpg", "ape/2.jpg", "d.jpg"),
     "locations": column(None, "/elsewhere/2.jpg", "/c.jpg"),
     "contents": np.zeros((3, 32), np.uint8),

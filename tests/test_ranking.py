@@ -61,7 +61,7 @@ CANDIDATES = st.dictionaries(st.sampled_from("abcdefgh"), CLOSE)
 def naive_best(candidates: list[tuple[str, float]], k: int) -> list[tuple[str, float]]:
     """Take the best again and again: the higher score at 6 decimals, the smaller id where scores tie."""
     left = [(id, round(score, 6)) for id, score in candidates]
-    best = []
+    best: list[tuple[str, float]] = []
     while left and len(best) < k:
         top = left[0]
         for id, score in left[1:]:

@@ -10,6 +10,14 @@ from revsearch.space import EmbeddingSpace, Preprocess, require_same_space
 PREPROCESS = Preprocess("crop", 256, 224, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SPACE = EmbeddingSpace("resnet50", f"sha256:{'ab' * 32}", PREPROCESS, "gap", 2048)
 
+PREPROCESSES: dict[str, Any] = {
+    "fit": "pad",
+    "resize": 232,
+    "size": 192,
+    "interpolation": "bicubic",
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.5, 0.5, 0.5),
+}
 OTHERS: dict[str, EmbeddingSpace] = {
     "encoder": replace(SPACE, encoder="resnet18"),
     "weights": replace(SPACE, weights="random-0"),
@@ -17,14 +25,7 @@ OTHERS: dict[str, EmbeddingSpace] = {
     "dim": replace(SPACE, dim=512),
     **{
         f"preprocess.{name}": replace(SPACE, preprocess=replace(PREPROCESS, **{name: value}))
-        for name, value in {
-            "fit": "pad",
-            "resize": 232,
-            "size": 192,
-            "interpolation": "bicubic",
-            "mean": (0.5, 0.5, 0.5),
-            "std": (0.5, 0.5, 0.5),
-        }.items()
+        for name, value in PREPROCESSES.items()
     },
 }
 

@@ -62,7 +62,7 @@ def _require_model(architecture: str) -> None:
     if architecture not in known:
         raise InvalidSpec(
             f"--encoder: expected color-histogram or one of torchvision's {len(known)} classification models, "
-            f"found {architecture!r}{did_you_mean(architecture, known)}"
+            f"found {architecture!r}{did_you_mean(architecture, [*known, 'color-histogram'])}"
         )
 
 

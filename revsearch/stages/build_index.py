@@ -34,6 +34,8 @@ from revsearch.storage.vectors import StoredEmbeddings
 REVISION = 1
 
 _NORMALISED_AT_ONCE = 8_192  # vectors
+# Up to so many one thread builds the graph, in seconds: only then are equal inputs sure to give an equal graph.
+_ONE_THREAD_VECTORS = 10_000
 
 
 def build_index(spec: IndexSpec, store: Store, resources: Resources) -> Artifact:
@@ -191,7 +193,7 @@ class _Build:
                 M=spec["M"],
                 ef_construction=spec["ef_construction"],
                 seed=spec["seed"],
-                threads=self.threads,
+                threads=self.threads if stop - start > _ONE_THREAD_VECTORS else 1,
             )
             path = self.folder / f"graph-{shard}"
             graph.save(path)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,9 @@ from revsearch.errors import InvalidSpec, RevsearchError
 from revsearch.specs import Resources
 
 _LOOPBACK = "127.0.0.1"
+_ANSWER_TIMEOUT_S = 10.0
+
+_LOG = logging.getLogger(__name__)
 
 # How a worker's death looks from outside; Ray Data wraps them, so that `own_errors` digs for them.
 WORKER_DEATHS = (
@@ -35,11 +39,13 @@ def connect(resources: Resources) -> None:
     address = resources.address or os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
     if not address:
+        _LOG.info("starting Ray on this machine, which takes some seconds")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run tells nobody
         # Ray turns its token authentication on by itself, and says so with a warning at each start.
         logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
         ray.init(address="local", include_dashboard=False, _node_ip_address=_LOOPBACK, **options)
         return
+    _require_answer(address)
     try:
         ray.init(address=address, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -91,6 +97,20 @@ def stream(task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], *, ah
             yield ray.get(pending.pop(0))
 
 
+def _require_answer(address: str) -> None:
+    """Raise InvalidSpec where nothing listens at `host:port`: Ray by itself tries for more than ten minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # `auto`, or no address at all: Ray tells at once
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise InvalidSpec(
+            f"--address {address}: expected a cluster with Ray {ray.__version__}, found none: {error}; "
+            "look whether its head node runs, or leave --address and RAY_ADDRESS out for a local Ray"
+        ) from error
+
+
 def _resources() -> dict[str, float]:
     found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray declares no types here
     return found
@@ -98,8 +118,13 @@ def _resources() -> dict[str, float]:
 
 def _find(error: BaseException | None, kinds: type[Exception] | tuple[type[Exception], ...]) -> Exception | None:
     while error is not None:
-        if isinstance(error, kinds):
+        # Ray keeps a task's error here, beside Python's own chain. What it raises is of a class made of both, which
+        # says the worker's traceback for a message and has lost what our error knows.
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, BaseException):
+            error = cause
+        elif isinstance(error, kinds):
             return error
-        cause = getattr(error, "cause", None)  # Ray keeps a task's error here, beside Python's own chain
-        error = cause if isinstance(cause, BaseException) else error.__cause__
+        else:
+            error = error.__cause__
     return None

@@ -128,7 +128,7 @@ class _Job:
         require_sound(spec)
         rankings = resolve(store, spec.rankings, "rankings")
         index = load(store, rankings.card.inputs["index"])
-        truth, sha256 = (None, None) if spec.truth is None else _read_truth(Path(spec.truth))
+        truth, sha256 = (None, None) if spec.truth is None else read_truth(Path(spec.truth))
         return cls(spec, store, rankings, index, truth, sha256)
 
     @property
@@ -222,7 +222,12 @@ def _start_judge(node_id: str, case: Case) -> Any:
     return _JudgeActor.options(scheduling_strategy=placed).remote(case)  # type: ignore[attr-defined]  # by ray.remote
 
 
-def _read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:
+def read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:
+    """Return what a truth file says of each query, by its id, and the SHA-256 of its bytes.
+
+    Raises:
+        InvalidSpec: where there is no such file, or naming the line that cannot be read.
+    """
     try:
         raw = path.read_bytes()
         text = raw.decode()
@@ -230,7 +235,10 @@ def _read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:
         raise InvalidSpec(f"--truth {path}: expected a .jsonl or .csv file: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidSpec(f"--truth {path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    return parse_truth(path.name, io.StringIO(text, newline="")), sha256_hex(raw)
+    try:
+        return parse_truth(path.name, io.StringIO(text, newline="")), sha256_hex(raw)
+    except InvalidSpec as error:
+        raise InvalidSpec(*(f"--truth {path}: {problem}" for problem in error.problems)) from error
 
 
 def _class_table(evaluation: Evaluation) -> str:

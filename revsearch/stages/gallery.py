@@ -27,6 +27,8 @@ from revsearch.storage.member_table import decode_members
 from revsearch.storage.store import Store
 
 MAX_TUNING_QUERIES = 500
+# What a few hundred queries reach, the next may miss by chance; up to this width more costs next to nothing.
+MIN_EF = 64
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Gallery:
         if not self._graphs:
             return Tuned([], 1.0, len(queries))
         efs = [
-            tune_ef(graph, exact, queries, k, target).ef
+            min(len(graph), max(MIN_EF, tune_ef(graph, exact, queries, k, target).ef))
             for graph, exact in zip(self._graphs, self._slices(), strict=True)
         ]
         found, truth = self.searcher(efs).search(queries, k), self.exact.search(queries, k)

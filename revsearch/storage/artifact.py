@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Artifact:
 
     card: Card
     path: str  # its place under the store's address
+    fresh: bool = field(default=False, compare=False)  # whether it was committed just now, and not found
 
     @property
     def kind(self) -> Kind:
@@ -120,7 +121,7 @@ class Draft:
             versions=library_versions(),
         )
         if self.store.create_if_absent(f"{self.prefix}/card.json", card.to_bytes()):
-            return Artifact(card, f"{self.store.uri}/{self.prefix}")
+            return Artifact(card, f"{self.store.uri}/{self.prefix}", fresh=True)
         winner = load(self.store, self.prefix)
         ours, theirs = card.counts, winner.card.counts
         if (ours.n_in, ours.n_ok, dict(ours.rejected)) != (theirs.n_in, theirs.n_ok, dict(theirs.rejected)):

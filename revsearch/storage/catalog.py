@@ -41,9 +41,7 @@ def _full_name(store: Store, text: str, kind: Kind | None) -> str:
     refs = list_refs(store)
     if text in refs:
         return refs[text]
-    matches = [
-        name for name in list_artifacts(store, kind) if name.startswith(text) or name.split("/")[1].startswith(text)
-    ]
+    matches = _beginning(store, text, kind) or _beginning(store, text)  # of another kind: `resolve` says so
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -52,3 +50,9 @@ def _full_name(store: Store, text: str, kind: Kind | None) -> str:
         )
     known = ", ".join(sorted(refs)[:5]) or "none"
     raise MissingArtifact(f"no {kind or 'artifact'} {text!r} in {store.uri}; refs there: {known}; see `revsearch ls`")
+
+
+def _beginning(store: Store, text: str, kind: Kind | None = None) -> list[str]:
+    return [
+        name for name in list_artifacts(store, kind) if name.startswith(text) or name.split("/")[1].startswith(text)
+    ]

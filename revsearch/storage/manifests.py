@@ -69,11 +69,18 @@ class StoredManifest:
 
         Raises:
             MissingArtifact: where the place was never noted.
+            CorruptArtifact: where the note is none.
         """
-        found = read_ref(self.store, _roots_ref(self.artifact.id))
-        if found is None:
-            raise MissingArtifact(f"{self.artifact}: nobody noted where its bytes lie; run `manifest` on them again")
-        return dict(found["roots"])
+        again = "run `manifest` on them again"
+        match read_ref(self.store, _roots_ref(self.artifact.id)):
+            case None:
+                raise MissingArtifact(f"{self.artifact}: nobody noted where its bytes lie; {again}")
+            case {"roots": dict(roots)}:
+                return roots
+            case found:
+                raise CorruptArtifact(
+                    f"{self.artifact}: expected a note of where its bytes lie, found {found}; {again}"
+                )
 
     def blocks(self) -> Iterator[Manifest]:
         """Yield the manifest block by block, in order."""
@@ -87,7 +94,7 @@ class StoredManifest:
             self._block(int(number)).take(rows[numbers == number] - self._starts[number])
             for number in np.unique(numbers)
         ]
-        return concatenate(pieces)
+        return concatenate(pieces or [self._block(0).take(rows)])
 
     def contents(self) -> NDArray[np.uint8]:
         """Return every row's content hash, uint8 `[n, 32]`: the one column a driver may hold whole."""

@@ -24,6 +24,6 @@ def decode_members(path: Path, n_vectors: int) -> Members:
     """Read what `encode_members` wrote for `n_vectors` vectors."""
     table = parquet.read(path, ["vector", "id"])
     vectors = table["vector"].to_numpy()
-    if len(vectors) and (np.any(np.diff(vectors) < 0) or vectors[-1] >= n_vectors):
+    if len(vectors) and (np.any(np.diff(vectors) < 0) or vectors[0] < 0 or vectors[-1] >= n_vectors):
         raise CorruptArtifact(f"{path}: expected the members of {n_vectors} vectors in order", reason="members")
     return Members(parquet.strings(table, "id"), np.searchsorted(vectors, np.arange(n_vectors + 1)))

@@ -1,4 +1,7 @@
-"""Rankings as long Parquet parts (query_row, query_id, rank, gallery_id, score), a block of queries each."""
+"""Rankings as long Parquet parts (query_row, query_id, rank, gallery_id, score), a block of queries each.
+
+A query whose list is empty (the gallery held nothing but itself) has one row, of rank 1, without a gallery id.
+"""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,8 +23,9 @@ _COLUMNS = ("query_row", "query_id", "rank", "gallery_id", "score")
 
 def encode_rankings(rankings: Rankings, rows: NDArray[np.int64]) -> bytes:
     """Serialise a block of rankings; `rows` `[q]` are the queries' manifest rows."""
-    filled = np.array([[id is not None for id in ids] for ids in rankings.gallery_ids], bool).reshape(-1, rankings.k)
-    query, place = np.nonzero(filled)
+    written = rankings.gallery_ids != None  # noqa: E711  # element by element
+    written[:, 0] = True  # also of an empty list, whose query would be lost
+    query, place = np.nonzero(written)
     return parquet.to_bytes(
         pa.table(
             {

@@ -32,14 +32,24 @@ def update_ref(store: Store, name: str, change: Callable[[dict[str, Any] | None]
         InvalidSpec: where `name` is no ref name.
         Conflict: where others kept on winning.
     """
-    if not _NAME.fullmatch(name):
-        raise InvalidSpec(f"--name: expected letters, digits and . _ - (parts joined by /), found {name!r}")
+    _require_plain(name)
     for _ in range(_TRIES):
         raw = _read(store, name)
         new = dict(change(None if raw is None else _parse(name, raw)))
         if store.swap(_key(name), raw, canonical_json(new)):
             return new
     raise Conflict(f"ref {name}: lost {_TRIES} compare-and-swaps in a row; another job keeps on changing it")
+
+
+def require_name(name: str) -> None:
+    """Refuse what no artifact can be named, before anything is made that is to have the name.
+
+    Raises:
+        InvalidSpec: where `name` is no ref name, or one of those that are kept for ourselves.
+    """
+    _require_plain(name)
+    if name.startswith(_INTERNAL):
+        raise InvalidSpec(f"--name: expected a name that does not begin with {_INTERNAL}, found {name!r}")
 
 
 def move_ref(store: Store, name: str, artifact: str) -> None:
@@ -49,8 +59,7 @@ def move_ref(store: Store, name: str, artifact: str) -> None:
         InvalidSpec: where `name` is no name for an artifact.
         CorruptArtifact: where what is there does not point to one.
     """
-    if name.startswith(_INTERNAL):
-        raise InvalidSpec(f"--name: expected a name that does not begin with {_INTERNAL}, found {name!r}")
+    require_name(name)
 
     def move(current: dict[str, Any] | None) -> dict[str, Any]:
         match current:
@@ -76,6 +85,11 @@ def list_refs(store: Store) -> dict[str, str]:
         if document is not None and "artifact" in document:
             found[name] = str(document["artifact"])
     return found
+
+
+def _require_plain(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidSpec(f"--name: expected letters, digits and . _ - (parts joined by /), found {name!r}")
 
 
 def _key(name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from jobs.catalogue import command_names, module_name
 from jobs.command import Command, Job, Outcome
 from jobs.command_line import read_command_line
-from jobs.flag import flags_of
+from jobs.flag import Flag, flags_of
 from revsearch.specs import option
 
 TABLE = Path(__file__).with_name("flags.txt")
@@ -121,8 +121,9 @@ def test_no_command_has_two_options_of_one_name():
 def _lines(name: str) -> str:
     command: Command = importlib.import_module(module_name(name)).COMMAND
     assert command.name == name
-    options = "".join(
-        f"  {flag.spelling} {'' if flag.switch else flag.takes} {flag.hint}".rstrip() + "\n"
-        for flag in flags_of(command)
-    )
-    return f"{name}\n{options}"
+    return f"{name}\n" + "".join(f"  {_line(flag)}\n" for flag in flags_of(command))
+
+
+def _line(flag: Flag) -> str:
+    shown = ("" if flag.positional else flag.spelling, "" if flag.switch else flag.takes, flag.hint)
+    return " ".join(filter(None, shown))

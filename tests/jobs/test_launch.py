@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from revsearch.storage.store import open_store
 HEAVY = ("ray", "torch", "torchvision", "pyarrow", "matplotlib", "hnswlib", "boto3", "PIL")
 CPU_SECONDS = 1.0  # of `--help`; CPU time, because a busy machine says nothing about us
 
-GOOD = Artifact(Card("rankings", "0123456789ab", {}, {}, Counts(10, 10), ()), "store/rankings/0123456789ab")
+GOOD = Artifact(Card("rankings", "0123456789ab", {}, {}, Counts(10, 10), ()), "rankings/0123456789ab", fresh=True)
 BAD = Artifact(Card("rankings", "ba9876543210", {}, {}, Counts(10, 8, {"empty": 2}), ()), "store/rankings/ba9876543210")
 
 
@@ -82,6 +83,20 @@ def test_logs_and_stray_prints_of_libraries_go_to_stderr(capsys):
     shown = capsys.readouterr()
     assert shown.out == "rankings/0123456789ab\n"
     assert shown.err.startswith("working on a\\rb\nsome library\n")
+
+
+def test_warnings_of_libraries_are_shown_with_debug_only(capsys):
+    def warns(job: Job) -> Outcome:
+        warnings.warn("odd picture", UserWarning, stacklevel=1)
+        return Outcome(GOOD)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert execute(command(warns), []) == 0
+        assert "odd picture" not in capsys.readouterr().err
+        assert execute(command(warns), ["--debug"]) == 0
+        assert "warning: " in (told := capsys.readouterr().err)
+        assert "odd picture" in told
 
 
 def test_too_many_rejects_is_a_verdict_and_the_id_is_printed(capsys):
@@ -172,10 +187,22 @@ def test_name_is_not_moved_to_a_result_with_too_many_rejects(tmp_path, capsys):
 
 
 def test_a_ref_that_cannot_be_moved_leaves_the_id_on_stdout(tmp_path, capsys):
-    assert execute(gives(Outcome(GOOD)), ["--store", str(tmp_path), "--name", "../x"]) == 2
+    open_store(str(tmp_path)).write("refs/best.json", b"broken")
+    assert execute(gives(Outcome(GOOD)), ["--store", str(tmp_path), "--name", "best"]) == 5
     shown = capsys.readouterr()
     assert shown.out == "rankings/0123456789ab\n"
-    assert shown.err.endswith("revsearch: exit=2 reason=usage artifact=rankings/0123456789ab\n")
+    assert shown.err.endswith("revsearch: exit=5 reason=checksum artifact=rankings/0123456789ab\n")
+
+
+@pytest.mark.parametrize("name", ["../x", "be st", "internal/x"])
+def test_a_name_that_no_ref_can_have_is_told_before_any_work(name, tmp_path, capsys):
+    def work(job: Job) -> Outcome:
+        raise AssertionError("work was done")
+
+    assert execute(command(work), ["--store", str(tmp_path), "--name", name, "--k", "0"]) == 2
+    told = capsys.readouterr().err
+    assert "--k: expected at least 1, found 0" in told
+    assert "--name: expected" in told
 
 
 def test_name_wants_an_artifact(tmp_path, capsys):

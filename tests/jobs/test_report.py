@@ -10,10 +10,10 @@ from revsearch.storage.artifact import Artifact
 from revsearch.storage.card import Card, Counts
 
 
-def artifact(n_ok: int, rejected: dict[str, int] | None = None, *, kind="embeddings", id="0123456789ab", ignored=0):
+def artifact(n_ok: int, rejected: dict[str, int] | None = None, *, kind="embeddings", id="0123456789ab", ignored=0, fresh=True):
     counts = Counts(n_ok + sum((rejected or {}).values()), n_ok, rejected or {}, ignored)
     card = Card(kind=kind, id=id, spec={}, inputs={}, counts=counts, parts=(), seconds={"embed": 1.5})
-    return Artifact(card, f"store/{kind}/{id}")
+    return Artifact(card, f"store/{kind}/{id}", fresh=fresh)
 
 
 @pytest.mark.parametrize(
@@ -87,15 +87,28 @@ def test_the_json_object_has_lines_and_plan_where_there_are_some():
 def test_the_summary_for_people():
     outcome = Outcome(
         artifact(7, {"empty": 2, "corrupt": 1}, ignored=4),
-        metrics={"mAP": {"value": 0.5, "low": 0.4, "high": 0.6}, "n": {"value": 1.0, "low": None, "high": None}},
+        metrics={
+            "recall_at_1": {"value": 0.1, "low": 0.1, "high": 0.1},
+            "ap_plain": {"value": 1.0, "low": None, "high": None},
+            "hit_rate_at_1": {"value": 0.5, "low": 0.4, "high": 0.6},
+            "r_precision": {"value": 0.1, "low": 0.1, "high": 0.1},
+        },
         paths={"report": "r.html"},
     )
     assert list(summary(outcome)) == [
         "embeddings/0123456789ab: 10 in, 7 ok, 3 rejected (empty 2, corrupt 1), 4 ignored",
-        "mAP: 0.5000 (0.4000 to 0.6000)",
-        "n: 1.0000",
+        "hit_rate_at_1: 0.5000 (0.4000 to 0.6000)",
+        "ap_plain: 1.0000",
+        "2 more figures: on the report page, and with --json",
         "report: r.html",
     ]
+
+
+def test_a_run_that_found_everything_says_so():
+    found, made = artifact(1, fresh=False), artifact(1, kind="rankings", id="ba9876543210")
+    assert next(summary(Outcome(found))) == "nothing to do: all of it was there already"
+    assert next(summary(Outcome(made, artifacts=(found, made)))).startswith("embeddings/0123456789ab: ")
+    assert list(summary(Outcome(lines=("a",)))) == []
 
 
 def test_the_plan_for_people():

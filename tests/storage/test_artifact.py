@@ -120,7 +120,7 @@ def test_a_corrupt_card_is_never_taken_for_a_missing_one(store: LocalStore, raw:
         making.find,
         lambda: load(store, NAME),
         lambda: making.commit(Counts(1, 1), [part]),
-        lambda: complete(making, 1, read_rows=called.append, do=called.append, finish=called.append),  # type: ignore[arg-type,func-returns-value]  # none is called
+        lambda: complete(making, 1, read_rows=called.append, do=called.append, finish=called.append),  # type: ignore[arg-type]  # none is called
     ]
     for use in uses:
         with pytest.raises(CorruptArtifact, match=f"remove {store.uri}/{NAME} and run"):
@@ -298,6 +298,13 @@ def test_rows_that_two_parts_hold_count_once_and_a_needless_part_is_left_out(sto
         assert fresh
         seen |= fresh
     assert len(made.parts("part")) < len(job.draft.found_parts("part"))
+
+
+def test_of_equal_jobs_at_once_each_ends_with_the_one_artifact(store: LocalStore) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: Job(store).run(), range(4)))
+    assert made == [load(store, NAME)] * 4
+    assert Job(store).rows_of(made[0]) == list(range(10))
 
 
 def test_an_artifact_of_no_rows_is_finished_at_once(store: LocalStore) -> None:

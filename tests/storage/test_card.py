@@ -112,7 +112,7 @@ def test_counts_that_do_not_close_are_refused(n_in: int, n_ok: int, rejected: di
 
 
 def test_only_rejects_that_the_user_should_know_of_are_held_against_a_set() -> None:
-    rejected = {Reason.EMPTY: 1, Reason.DUPLICATE_OF_GALLERY: 4}
+    rejected: dict[str, int] = {Reason.EMPTY: 1, Reason.DUPLICATE_OF_GALLERY: 4}
     counts = Counts(10, 5, rejected)
     assert counts.n_rejected == 5
     assert counts.reject_rate == 0.1

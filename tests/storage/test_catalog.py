@@ -50,12 +50,14 @@ def test_a_prefix_of_several_ids_is_refused_with_what_it_may_mean(
 
 def test_an_artifact_of_another_kind_is_refused(store: LocalStore) -> None:
     move_ref(store, "best", f"index/{A}")
-    for text in ("best", f"index/{A}"):
+    for text in ("best", f"index/{A}", "index/a"):
         with pytest.raises(InvalidSpec, match=f"expected an artifact of kind manifest, found index/{A} \\('{text}'\\)"):
             resolve(store, text, "manifest")
+    with pytest.raises(InvalidSpec, match=f"expected an artifact of kind index, found embeddings/{C}"):
+        resolve(store, "cccc", "index")
 
 
-@pytest.mark.parametrize(("text", "kind"), [("cccc", "index"), ("dddd", None), ("bset", None), ("AAAB", None)])
+@pytest.mark.parametrize(("text", "kind"), [("dddd", "index"), ("dddd", None), ("bset", None), ("AAAB", None)])
 def test_what_names_nothing_is_missing_and_the_refs_there_are_shown(store: LocalStore, text: str, kind: None) -> None:
     move_ref(store, "best", f"index/{A}")
     with pytest.raises(MissingArtifact, match=f"no {kind or 'artifact'} '{text}' in {store.uri}; refs there: best;"):

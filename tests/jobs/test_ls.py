@@ -1,0 +1,38 @@
+import pytest
+
+pytestmark = pytest.mark.ray
+
+
+def test_a_line_an_artifact(demo, ids, revsearch):
+    told = revsearch("ls", "--store", demo.store)
+    assert (told.code, told.err) == (0, "")
+    assert [line.split()[0] for line in told.out.splitlines()] == list(vars(ids).values())
+    assert f"{ids.manifest}  298 in  295 ok" in told.out
+
+
+def test_one_kind(demo, ids, revsearch):
+    assert revsearch("ls", "index", "--store", demo.store).out == f"{ids.index}  214 in  213 ok\n"
+    assert revsearch("ls", "--json", "index", "manifest", "--store", demo.store).json["lines"] == [
+        f"{ids.manifest}  298 in  295 ok",
+        f"{ids.index}  214 in  213 ok",
+    ]
+
+
+def test_an_unknown_kind(demo, revsearch):
+    told = revsearch("ls", "indx", "rankings", "--store", demo.store)
+    assert (told.code, told.out) == (2, "")
+    assert "found 'indx'; did you mean index?" in told.err
+
+
+def test_the_store_may_come_from_the_environment_or_a_config_file(demo, ids, revsearch, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text(f'store = "{demo.store}"\n[run]\nk = 3\n')
+    expected = revsearch("ls", "--store", demo.store).out
+    assert revsearch("ls", REVSEARCH_STORE=demo.store).out == expected
+    assert revsearch("ls", "--config", config).out == expected
+    assert revsearch("ls", "--config", config, "--store", tmp_path / "empty").out == ""
+
+
+def test_an_empty_store_is_no_failure_and_is_not_made(revsearch, tmp_path):
+    assert revsearch("ls", "--store", tmp_path / "none").code == 0
+    assert list(tmp_path.iterdir()) == []

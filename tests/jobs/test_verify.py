@@ -1,0 +1,35 @@
+import pytest
+
+from revsearch.storage.artifact import load
+from revsearch.storage.store import open_store
+
+pytestmark = pytest.mark.ray
+
+
+def test_every_artifact_is_sound(demo, ids, revsearch):
+    told = revsearch("verify", "--store", demo.store)
+    assert (told.code, told.err) == (0, "")
+    assert [line.split()[:2] for line in told.out.splitlines()] == [[id, "ok"] for id in vars(ids).values()]
+
+
+@pytest.mark.parametrize("kind", ["manifest", "embeddings", "index", "rankings", "evaluation"])
+def test_a_flipped_bit_in_any_part_is_found(demo, ids, revsearch, flipped, kind):
+    id = getattr(ids, kind)
+    for part in load(open_store(demo.store), id).card.parts:
+        told = revsearch("verify", id, "--store", flipped(id, part.name, 0.5))
+        assert (told.code, told.out) == (5, "")
+        assert part.name in told.err
+        assert told.err.splitlines()[-1].startswith("revsearch: exit=5 reason=checksum")
+
+
+def test_a_part_that_is_gone(demo, ids, revsearch, broken):
+    name = load(open_store(demo.store), ids.index).part("vectors").name
+    told = revsearch("verify", ids.index, "--store", broken(ids.index, name, lambda data: None))
+    assert told.code == 5
+    assert name in told.err
+
+
+def test_a_folder_without_a_card_is_unfinished(demo, ids, revsearch, broken):
+    told = revsearch("verify", ids.index, "--store", broken(ids.index, "card.json", lambda data: None))
+    assert told.code == 5
+    assert told.err.splitlines()[-1] == "revsearch: exit=5 reason=unfinished"
