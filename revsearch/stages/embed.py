@@ -114,6 +114,8 @@ class _Job:
     def do(self, missing: NDArray[np.int64]) -> None:
         """Embed the missing rows: taken over where their content is embedded already, else once a content."""
         pool = plan_pool(self.resources)
+        if self.spec.precision == "fp16" and pool.device == "cpu":
+            _LOG.warning("fp16 is emulated on most CPUs, at a few images a second; fp32 gives the same space")
         work = self._work(pool)
         progress = Progress("embed", len(missing))
         missing = self._take_over(work, missing, progress)

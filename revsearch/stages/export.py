@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from revsearch.errors import InvalidSpec
+from revsearch.embeddings import Vectors
+from revsearch.errors import DiskFull, InvalidSpec
 from revsearch.fingerprint import canonical_json
 from revsearch.render.csv import write_csv
 from revsearch.storage.artifact import Artifact
 from revsearch.storage.reject_table import read_rejects
-from revsearch.storage.store import Store
+from revsearch.storage.store import NO_ROOM, Store
 from revsearch.storage.vectors import StoredEmbeddings
 
-_COPIED_AT_ONCE = 8_192  # vectors
+_WRITTEN_AT_ONCE = 8_192  # vectors
 
 
 def export_npy(store: Store, artifact: Artifact, out: Path) -> None:
@@ -22,20 +23,26 @@ def export_npy(store: Store, artifact: Artifact, out: Path) -> None:
     An id may hold any character, also a line end: `ids.jsonl` has one JSON string a line, in the order of the vectors.
 
     Raises:
-        InvalidSpec: where `out` cannot be written.
+        InvalidSpec, DiskFull: where `out` cannot be written.
     """
     embeddings = StoredEmbeddings(store, artifact)
+    rejects = [(reject.id, reject.reason, reject.message) for reject in read_rejects(store, artifact)]
     with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
         found = embeddings.read(embeddings.rows(), Path(folder) / "vectors")
         try:
             out.mkdir(parents=True, exist_ok=True)
-            # A new file, in the array's own format, that is filled block by block: it may be larger than memory.
-            matrix = np.lib.format.open_memmap(out / "vectors.npy", "w+", np.float32, found.vectors.shape)
-            for start in range(0, len(found), _COPIED_AT_ONCE):
-                matrix[start : start + _COPIED_AT_ONCE] = found.vectors[start : start + _COPIED_AT_ONCE]
-            matrix.flush()
+            _write_npy(out / "vectors.npy", found.vectors)
             (out / "ids.jsonl").write_bytes(b"".join(canonical_json(id) + b"\n" for id in found.ids))
-            rejects = [(reject.id, reject.reason, reject.message) for reject in read_rejects(store, artifact)]
             (out / "rejects.csv").write_text(write_csv(("id", "reason", "message"), rejects), newline="")
         except OSError as error:
+            if error.errno in NO_ROOM:
+                raise DiskFull(f"--out {out}: no room left; make room and export again") from error
             raise InvalidSpec(f"--out {out}: cannot be written: {error.strerror}") from error
+
+
+def _write_npy(path: Path, vectors: Vectors) -> None:
+    """Write a matrix that may be larger than memory, a block at a time."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": vectors.shape})
+        for start in range(0, len(vectors), _WRITTEN_AT_ONCE):
+            file.write(np.ascontiguousarray(vectors[start : start + _WRITTEN_AT_ONCE], "<f4").tobytes())

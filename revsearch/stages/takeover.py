@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from revsearch.manifest import content_keys
 from revsearch.stages import cluster
 from revsearch.stages.embed_work import EmbedWork
-from revsearch.storage.artifact import Artifact, load
+from revsearch.storage.artifact import Artifact, fetch, load
 from revsearch.storage.card import Part
 from revsearch.storage.catalog import list_artifacts
 from revsearch.storage.manifests import StoredManifest
@@ -54,7 +54,7 @@ def _take_from(shared: tuple[EmbedWork, NDArray[np.int64], NDArray[np.uint8]], s
     work, wanted, contents = shared
     prefix, part = source
     with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-        path = work.store.download(f"{prefix}/{part.name}", Path(folder))
+        path = fetch(work.store, prefix, part, Path(folder))
         taken, hit = _matches(path, contents, own=prefix == work.draft.prefix)
         rows: NDArray[np.int64] = wanted[hit]
         if len(rows):

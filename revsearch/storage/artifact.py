@@ -5,7 +5,9 @@
 
 import hashlib
 import json
+import logging
 import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,8 @@ from revsearch.errors import Conflict, CorruptArtifact, IncompleteEmbeddings, In
 from revsearch.fingerprint import sha256_hex
 from revsearch.storage.card import KINDS, Card, Counts, Kind, Part, broken_card, library_versions
 from revsearch.storage.store import Store
+
+_LOG = logging.getLogger(__name__)
 
 _PART = re.compile(r"(?P<stem>[a-z0-9-]+)-(?P<sha256>[0-9a-f]{64})(?P<suffix>\.[a-z]+)")
 
@@ -96,6 +100,16 @@ class Draft:
                 found.append(Part(match.group(0), info.size, match.group("sha256")))
         return found
 
+    def discard_damaged(self, stem: str) -> None:
+        """Remove the parts an earlier run left whose bytes are not what their name says: they are made again."""
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            for part in self.found_parts(stem):
+                try:
+                    fetch(self.store, self.prefix, part, Path(folder))
+                except CorruptArtifact as error:
+                    _LOG.warning("%s", error)
+                    self.store.delete(f"{self.prefix}/{part.name}")
+
     def commit(
         self,
         counts: Counts,
@@ -154,6 +168,7 @@ def complete(
     """
     if (artifact := draft.find()) is not None:
         return artifact
+    draft.discard_damaged("part")
     missing = np.ones(n_rows, bool)
     for part in draft.found_parts("part"):
         missing[read_rows(part)] = False
