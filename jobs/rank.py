@@ -67,7 +67,7 @@ def _rank_files(spec: RankSpec, job: Job) -> Outcome:
     if job.options.name is not None:
         raise InvalidSpec("--name: ranking image files makes no artifact to name; rank a folder, or leave --name out")
     index = resolve(job.store, spec.index, "index")
-    files = [Path(query) for query in spec.queries]
+    files = [Path(query) for query in dict.fromkeys(spec.queries)]  # a photo named twice is one query
     return Outcome(lines=tuple(_lines(search_files(files, index, job.store, spec.k))))
 
 

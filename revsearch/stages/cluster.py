@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from revsearch.errors import InvalidSpec, RevsearchError
@@ -43,6 +44,8 @@ def connect(resources: Resources) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run tells nobody
         # Ray turns its token authentication on by itself, and says so with a warning at each start.
         logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+        # Without this, Ray 2.60 puts the machine's outside address in the loopback's place and listens on all of them.
+        ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(address="local", include_dashboard=False, _node_ip_address=_LOOPBACK, **options)
         return
     _require_answer(address)

@@ -121,7 +121,9 @@ class _Job:
         missing = self._take_over(work, missing, progress)
         first = np.sort(np.unique(content_keys(self.contents[missing]), return_index=True)[1])
         self._embed(work, pool, missing[first], progress)
-        self._take_over(work, np.delete(missing, first), progress)
+        # What is left has a twin that was rejected, for its place maybe: their own bytes may be there, and whole.
+        if len(twins := self._take_over(work, np.delete(missing, first), progress)):
+            self._embed(work, pool, twins, progress)
 
     def read_rows(self, part: Part) -> NDArray[np.int64]:
         """Return the manifest rows of a part, int64 `[m]`."""

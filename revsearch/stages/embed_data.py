@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ def run_units(work: EmbedWork, pool: Pool, units: list[NDArray[np.int64]]) -> It
     if not units:
         return
     _quieten()
+    # An actor without a unit would only be started.
+    pool = replace(pool, n_actors=min(pool.n_actors, len(units)), n_decoders=min(pool.n_decoders, len(units)))
     source = ray.data.from_items([{"rows": rows.tobytes()} for rows in units], override_num_blocks=len(units))
     with warnings.catch_warnings():
         # Ray 2.60 has no other way to say max_restarts than the one it calls deprecated.

@@ -117,7 +117,9 @@ def _fetch_weights(space: EmbeddingSpace, store: Store, folder: Path) -> Path | 
     found = next(iter(store.list(_weights_key(sha256, ""))), None)
     path = store.download(found.key if found else _weights_key(sha256, ".pth"), folder)
     if file_sha256(path) != sha256:
-        raise CorruptArtifact(f"{path}: checksum of the weights of {space.encoder} is not {sha256[:12]}; embed again")
+        raise CorruptArtifact(
+            f"{path}: checksum of the weights of {space.encoder} is not {sha256[:12]}; remove it and embed again"
+        )
     return path
 
 

@@ -1,8 +1,9 @@
 """Everything the report page shows, gathered from the artifacts a ranking stands on."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class Findings:
 def build_report(store: Store, rankings: Artifact, index: Artifact, findings: Findings, spec: EvaluateSpec) -> Report:
     """Gather the page of an evaluation: figures, lists with pictures, rejects, seconds, provenance."""
     chain = _Chain.of(store, rankings, index)
-    pictures = _Pictures(store, chain.manifests, [*findings.sampled, *findings.worst])
+    pictures = _Pictures(store, chain, [*findings.sampled, *findings.worst])
     evaluation = findings.evaluation
     judged = bool(evaluation.metrics)
     notes = [f"AP {ap:.3f}" for ap in findings.worst_ap]
@@ -89,14 +90,20 @@ class _Chain:
     rankings: Artifact
     index: Artifact
     embeddings: list[Artifact]
-    manifests: list[Artifact]
+    galleries: list[Artifact]  # manifests of what is indexed
+    queries: Artifact  # manifest of what is ranked
 
     @classmethod
     def of(cls, store: Store, rankings: Artifact, index: Artifact) -> "_Chain":
-        names = dict.fromkeys([*index.card.inputs["embeddings"], rankings.card.inputs["embeddings"]])
-        embeddings = [load(store, name) for name in names]
-        manifests = dict.fromkeys(artifact.card.inputs["manifest"] for artifact in embeddings)
-        return cls(rankings, index, embeddings, [load(store, name) for name in manifests])
+        indexed, ranked = index.card.inputs["embeddings"], rankings.card.inputs["embeddings"]
+        embeddings = {name: load(store, name) for name in [*indexed, ranked]}
+        manifests = {name: load(store, artifact.card.inputs["manifest"]) for name, artifact in embeddings.items()}
+        galleries = [manifests[name] for name in indexed]
+        return cls(rankings, index, list(embeddings.values()), galleries, manifests[ranked])
+
+    @property
+    def manifests(self) -> list[Artifact]:
+        return list({str(artifact): artifact for artifact in [*self.galleries, self.queries]}.values())
 
     @property
     def artifacts(self) -> list[Artifact]:
@@ -128,7 +135,10 @@ class _Chain:
         space, facts = self.embeddings[0].card.facts["space"], self.rankings.card.facts
         preprocess = space["preprocess"]
         return {
-            "artifacts": {artifact.kind: str(artifact) for artifact in self.artifacts},
+            "artifacts": {
+                kind: ", ".join(map(str, artifacts))
+                for kind, artifacts in groupby(self.artifacts, key=lambda artifact: artifact.kind)
+            },
             "encoder": {
                 "name": self.encoder,
                 "weights": str(space["weights"]),
@@ -156,28 +166,33 @@ class _Chain:
 
 
 class _Pictures:
-    """Thumbnails of the images that the page shows, each made once."""
+    """Thumbnails of the images that the page shows; queries and gallery may have ids in common."""
 
-    def __init__(self, store: Store, manifests: list[Artifact], queries: list[ShownQuery]) -> None:
-        wanted = {id for query in queries for id in (query.id, *(place.id for place in query.places))}
-        self._thumbnails: dict[str, bytes | None] = {}
-        for artifact in manifests:
-            manifest = StoredManifest(store, artifact)
-            rows = np.flatnonzero(np.isin(manifest.strings("id").astype(str), list(wanted)))
-            limits = ImageLimits(**{name: artifact.card.spec[name] for name in ImageLimits.__slots__})
-            if len(rows):
-                block, roots = manifest.take(rows), manifest.roots
-                for row in range(len(block)):
-                    location, root = locate(block, row, roots)
-                    self._thumbnails[block.ids[row]] = _thumbnail(location, root, limits, artifact.card.spec)
+    def __init__(self, store: Store, chain: _Chain, queries: list[ShownQuery]) -> None:
+        self._queries = dict(_thumbnails(store, [chain.queries], {query.id for query in queries}))
+        ranked = {place.id for query in queries for place in query.places}
+        self._gallery = dict(_thumbnails(store, chain.galleries, ranked))
 
     def sheet(self, query: ShownQuery, note: str = "") -> Sheet:
         """Return a query and its neighbours with their pictures."""
         neighbours = tuple(
-            Tile(place.id, place.label, place.score, self._thumbnails.get(place.id), place.verdict, place.n_same)
+            Tile(place.id, place.label, place.score, self._gallery.get(place.id), place.verdict, place.n_same)
             for place in query.places
         )
-        return Sheet(Tile(query.id, query.label, None, self._thumbnails.get(query.id)), neighbours, note)
+        return Sheet(Tile(query.id, query.label, None, self._queries.get(query.id)), neighbours, note)
+
+
+def _thumbnails(store: Store, manifests: list[Artifact], wanted: set[str]) -> Iterator[tuple[str, bytes | None]]:
+    """Yield the wanted ids that are in the manifests, each with its thumbnail."""
+    for artifact in manifests:
+        manifest = StoredManifest(store, artifact)
+        rows = np.flatnonzero(np.isin(manifest.strings("id").astype(str), list(wanted)))
+        limits = ImageLimits(**{name: artifact.card.spec[name] for name in ImageLimits.__slots__})
+        if len(rows):
+            block, roots = manifest.take(rows), manifest.roots
+            for row in range(len(block)):
+                location, root = locate(block, row, roots)
+                yield block.ids[row], _thumbnail(location, root, limits, artifact.card.spec)
 
 
 def _thumbnail(location: str, root: Path, limits: ImageLimits, asked: Mapping[str, Any]) -> bytes | None:

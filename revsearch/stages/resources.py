@@ -38,6 +38,11 @@ def plan_pool(resources: Resources) -> Pool:
     if share > gpus:
         raise InvalidSpec(f"--gpus-per-worker: expected at most the cluster's {gpus:g} GPUs, found {share:g}")
     n_actors = resources.workers or (int(gpus / share) if share else max(1, cpus - resources.decode_workers))
+    if n_actors * share > gpus:
+        raise InvalidSpec(
+            f"--workers: expected at most {int(gpus / share)} with {share:g} of the cluster's {gpus:g} GPUs each, "
+            f"found {n_actors}"
+        )
     n_decoders = resources.decode_workers or (max(1, cpus - n_actors) if share else 0)
     # Every step of the job holds CPUs at the same time: together they must fit, or the job stands still.
     cpus_per_actor = min(1.0, int(100 * cpus / (n_actors + n_decoders)) / 100)

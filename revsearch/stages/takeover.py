@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,20 +54,20 @@ def _take_from(shared: tuple[EmbedWork, NDArray[np.int64], NDArray[np.uint8]], s
     prefix, part = source
     with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
         path = fetch(work.store, prefix, part, Path(folder))
-        taken, hit = _matches(path, contents, own=prefix == work.draft.prefix)
+        taken, hit = _matches(path, contents)
         rows: NDArray[np.int64] = wanted[hit]
         if len(rows):
             _put(work, read_part(path, work.space.dim), taken, rows)
     return rows
 
 
-def _matches(path: Path, contents: NDArray[np.uint8], *, own: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return which wanted contents `[m, 32]` a part holds, bool `[m]`, and the part's row for each of those.
+def _matches(path: Path, contents: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return which wanted contents `[m, 32]` a part has vectors of, bool `[m]`, and the part's row for each of those.
 
-    A reject is taken over only within the job itself, where two rows are twins.
+    A reject is never taken over: it tells of a file in its place as much as of a content.
     """
     found, reasons = read_part_contents(path)
-    usable = np.flatnonzero([reason is None or (own and not reason.transient) for reason in reasons])
+    usable = np.flatnonzero([reason is None for reason in reasons])
     keys, first = np.unique(content_keys(found[usable]), return_index=True)
     asked = content_keys(contents)
     hit = np.isin(asked, keys)
@@ -82,9 +81,7 @@ def _put(work: EmbedWork, found: PartRows, taken: NDArray[np.int64], rows: NDArr
         ids=ids,
         contents=found.contents[taken],
         vectors=found.vectors[taken],
-        rejects=[
-            (reject := found.rejects[place]) and replace(reject, id=id) for place, id in zip(taken, ids, strict=True)
-        ],
+        rejects=[None] * len(rows),
         flags=[found.flags[place] for place in taken],
     )
     work.draft.put("part", ".parquet", encode_part(part, work.store_dtype))

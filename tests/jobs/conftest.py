@@ -57,6 +57,12 @@ def photo(demo) -> str:
 
 
 @pytest.fixture
+def store(demo: Demo, ids: SimpleNamespace, tmp_path: Path) -> str:
+    """A copy of the demo's store, for a test that adds to it."""
+    return str(shutil.copytree(demo.store, tmp_path / "store"))
+
+
+@pytest.fixture
 def broken(demo: Demo, tmp_path: Path) -> Callable[..., str]:
     """Copy the store with one file changed, or taken away where the change gives None; returns the copy."""
 

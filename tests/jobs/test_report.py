@@ -10,7 +10,9 @@ from revsearch.storage.artifact import Artifact
 from revsearch.storage.card import Card, Counts
 
 
-def artifact(n_ok: int, rejected: dict[str, int] | None = None, *, kind="embeddings", id="0123456789ab", ignored=0, fresh=True):
+def artifact(
+    n_ok: int, rejected: dict[str, int] | None = None, *, kind="embeddings", id="0123456789ab", ignored=0, fresh=True
+):
     counts = Counts(n_ok + sum((rejected or {}).values()), n_ok, rejected or {}, ignored)
     card = Card(kind=kind, id=id, spec={}, inputs={}, counts=counts, parts=(), seconds={"embed": 1.5})
     return Artifact(card, f"store/{kind}/{id}", fresh=fresh)

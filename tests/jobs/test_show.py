@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ pytestmark = pytest.mark.ray
 def test_the_card_is_shown_as_it_lies_there(demo, ids, revsearch):
     told = revsearch("show", ids.index, "--store", demo.store)
     assert (told.code, told.err) == (0, "")
-    assert told.out == open(f"{demo.store}/{ids.index}/card.json").read() + "\n"
+    assert told.out == Path(demo.store, ids.index, "card.json").read_text() + "\n"
     assert json.loads(told.out)["facts"]["metric"] == "cosine"
 
 

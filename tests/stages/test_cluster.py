@@ -1,0 +1,142 @@
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import ray
+
+from revsearch.errors import CorruptArtifact, InvalidSpec
+from revsearch.specs import Resources
+from revsearch.stages import cluster
+
+pytestmark = pytest.mark.ray
+
+_QUICK_S = 15.0
+
+
+@pytest.fixture(scope="module")
+def fail(local_ray: None) -> Callable[[str], Any]:
+    """A task that fails in the way asked for."""
+
+    @ray.remote(num_cpus=1, max_retries=0)
+    def fail(how: str) -> None:
+        match how:
+            case "usage":
+                raise InvalidSpec("one", "two")
+            case "corrupt":
+                raise CorruptArtifact("cut", reason="dim")
+            case "death":
+                os._exit(7)
+            case _:
+                raise KeyError("a bug")
+
+    return lambda how: ray.get(fail.remote(how))
+
+
+class TestUnreachable:
+    """Before any Ray is started by this module: its addresses must not be mistaken for ours."""
+
+    @pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "localhost:{}"])
+    @pytest.mark.parametrize("variable", [False, True])
+    def test_an_address_where_nobody_listens(
+        self, monkeypatch: pytest.MonkeyPatch, form: str, *, variable: bool
+    ) -> None:
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        with socket.socket() as taken:  # bound, but nobody listens
+            taken.bind(("127.0.0.1", 0))
+            address = form.format(taken.getsockname()[1])
+            if variable:
+                monkeypatch.setenv("RAY_ADDRESS", address)
+            began = time.monotonic()
+            with pytest.raises(InvalidSpec, match=ray.__version__) as caught:
+                cluster.connect(Resources(address=None if variable else address))
+        assert address in str(caught.value)
+        assert time.monotonic() - began < _QUICK_S
+        assert not ray.is_initialized()
+
+    @pytest.mark.parametrize("address", ["nonsense", "host:port", "127.0.0.1:99999", "no-such-host.invalid:6379"])
+    def test_what_is_no_address(self, address: str) -> None:
+        began = time.monotonic()
+        with pytest.raises(InvalidSpec, match=address):
+            cluster.connect(Resources(address=address))
+        assert time.monotonic() - began < _QUICK_S
+
+
+def _outside_address() -> str:
+    """The address of this machine that others see; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1: nobody's
+        except OSError:
+            pytest.skip("this machine has no address but its loopback")
+        address: str = probe.getsockname()[0]
+    if address.startswith("127."):
+        pytest.skip("this machine has no address but its loopback")
+    return address
+
+
+@pytest.mark.usefixtures("local_ray")
+class TestConnected:
+    def test_connecting_again_changes_nothing(self) -> None:
+        cluster.connect(Resources(address="127.0.0.1:1"))
+        assert cluster.n_cpus() == 2
+
+    def test_what_the_cluster_has(self) -> None:
+        assert cluster.n_gpus() == 0
+        ((node, cpus),) = cluster.nodes()
+        assert cpus == 2
+        assert cluster.on_node(node).node_id == node
+
+    def test_a_local_ray_is_reached_from_this_machine_alone(self) -> None:
+        (node,) = ray.nodes()
+        assert node["NodeManagerAddress"] == "127.0.0.1"
+        with socket.create_connection(("127.0.0.1", node["NodeManagerPort"]), timeout=5):
+            pass
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((_outside_address(), node["NodeManagerPort"]), timeout=5)
+
+    def test_own_errors_come_home_as_they_were_raised(self, fail: Callable[[str], Any]) -> None:
+        with pytest.raises(InvalidSpec) as usage, cluster.own_errors():
+            fail("usage")
+        assert type(usage.value) is InvalidSpec
+        assert (str(usage.value), usage.value.problems) == ("one\ntwo", ("one", "two"))
+        with pytest.raises(CorruptArtifact) as corrupt, cluster.own_errors():
+            fail("corrupt")
+        assert type(corrupt.value) is CorruptArtifact
+        assert (str(corrupt.value), corrupt.value.reason) == ("cut", "dim")
+
+    def test_a_death_is_told_from_a_bug(self, fail: Callable[[str], Any]) -> None:
+        with pytest.raises(cluster.WORKER_DEATHS), cluster.own_errors():
+            fail("death")
+        with pytest.raises(ray.exceptions.RayTaskError, match="a bug"), cluster.own_errors():
+            fail("bug")
+
+    def test_own_errors_leaves_what_is_not_of_ray(self) -> None:
+        with pytest.raises(ZeroDivisionError), cluster.own_errors():
+            raise ZeroDivisionError
+
+    def test_a_stream_keeps_order_and_runs_little_ahead(self) -> None:
+        taken: list[int] = []
+
+        @ray.remote(num_cpus=1)
+        def double(value: int) -> int:
+            return 2 * value
+
+        def arguments() -> Any:
+            for value in range(9):
+                taken.append(value)
+                yield (value,)
+
+        for place, found in enumerate(cluster.stream(double.remote, arguments(), ahead=2)):
+            assert found == 2 * place
+            assert len(taken) <= place + 3
+
+    def test_a_stream_raises_what_a_task_raised(self) -> None:
+        @ray.remote(num_cpus=1, max_retries=0)
+        def refuse(value: int) -> None:
+            raise InvalidSpec(f"no {value}")
+
+        with pytest.raises(InvalidSpec, match=r"^no 0$"):
+            list(cluster.stream(refuse.remote, [(0,), (1,)], ahead=1))

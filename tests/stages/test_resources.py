@@ -1,0 +1,73 @@
+"""How a job is fitted to a cluster: no Ray, the cluster's size is said."""
+
+from typing import Any
+
+import pytest
+
+from revsearch.errors import InvalidSpec
+from revsearch.specs import Resources
+from revsearch.stages import cluster
+from revsearch.stages.resources import Pool, plan_pool
+
+
+@pytest.fixture
+def of_size(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def of_size(cpus: int, gpus: float = 0) -> None:
+        monkeypatch.setattr(cluster, "n_cpus", lambda: cpus)
+        monkeypatch.setattr(cluster, "n_gpus", lambda: gpus)
+
+    return of_size
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "asked", "pool"),
+    [
+        # CPU: an actor a CPU, each decodes its own
+        (2, 0, Resources(), Pool(2, 0, 1.0, 0, 1)),
+        (1, 0, Resources(), Pool(1, 0, 1.0, 0, 1)),
+        (8, 0, Resources(workers=2), Pool(2, 0, 1.0, 0, 4)),
+        (2, 0, Resources(workers=4), Pool(4, 0, 0.5, 0, 1)),
+        (2, 0, Resources(threads=3), Pool(2, 0, 1.0, 0, 3)),
+        # CPU, but in the topology of GPUs
+        (2, 0, Resources(workers=1, decode_workers=1), Pool(1, 1, 1.0, 0, 1)),
+        (4, 0, Resources(decode_workers=1), Pool(3, 1, 1.0, 0, 1)),
+        # GPUs: an actor each, the other CPUs decode
+        (16, 1, Resources(), Pool(1, 15, 1.0, 1.0, 1)),
+        (16, 4, Resources(), Pool(4, 12, 1.0, 1.0, 1)),
+        (16, 1, Resources(gpus_per_worker=0.5), Pool(2, 14, 1.0, 0.5, 1)),
+        (16, 1, Resources(gpus_per_worker=0.3), Pool(3, 13, 1.0, 0.3, 1)),
+        (16, 2, Resources(workers=1, decode_workers=4), Pool(1, 4, 1.0, 1.0, 3)),
+        (1, 1, Resources(), Pool(1, 1, 0.5, 1.0, 1)),
+        (2, 4, Resources(), Pool(4, 1, 0.4, 1.0, 1)),
+        # GPUs there, but not wanted
+        (4, 1, Resources(gpus_per_worker=0), Pool(4, 0, 1.0, 0, 1)),
+    ],
+)
+def test_pools(of_size: Any, cpus: int, gpus: float, asked: Resources, pool: Pool) -> None:
+    of_size(cpus, gpus)
+    assert plan_pool(asked) == pool
+    assert pool.device == ("cuda" if pool.gpus_per_actor else "cpu")
+
+
+@pytest.mark.parametrize("cpus", range(1, 20))
+@pytest.mark.parametrize("workers", range(1, 8))
+def test_all_steps_fit_the_cluster_at_the_same_time(of_size: Any, cpus: int, workers: int) -> None:
+    of_size(cpus, 2)
+    for asked in (Resources(workers=workers, gpus_per_worker=0.25), Resources(workers=workers, gpus_per_worker=0)):
+        pool = plan_pool(asked)
+        assert (pool.n_actors + pool.n_decoders) * pool.cpus_per_actor <= cpus + 1e-9
+        assert pool.cpus_per_actor > 0
+        assert pool.n_actors * pool.gpus_per_actor <= 2
+
+
+@pytest.mark.parametrize(("gpus", "share"), [(0, 1.0), (0, 0.25), (1, 2.0)])
+def test_gpus_that_are_not_there_are_refused(of_size: Any, gpus: float, share: float) -> None:
+    of_size(4, gpus)
+    with pytest.raises(InvalidSpec, match=rf"--gpus-per-worker: .* cluster's {gpus} GPUs, found {share:g}"):
+        plan_pool(Resources(gpus_per_worker=share))
+
+
+def test_more_workers_than_the_gpus_carry_are_refused(of_size: Any) -> None:
+    of_size(16, 1)
+    with pytest.raises(InvalidSpec, match="--workers"):
+        plan_pool(Resources(workers=2))
