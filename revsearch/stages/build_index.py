@@ -1,4 +1,4 @@
-"""Embeddings -> GalleryIndex: merge parts in manifest order, one vector a content hash, then build and check."""
+"""Embeddings -> GalleryIndex: merge parts in the order of ids, one vector a content hash, then build and check."""
 
 import tempfile
 from collections import Counter
@@ -96,6 +96,11 @@ class _Rows:
     source: NDArray[np.int64]  # [m], which embeddings
     rows: NDArray[np.int64]  # [m], manifest rows
 
+    def in_id_order(self) -> "_Rows":
+        """Return the rows sorted by id: of equal vectors the lower one is found first, as rankings have it."""
+        order = np.argsort(self.ids.astype(str))
+        return _Rows(self.ids[order], self.keys[order], self.source[order], self.rows[order])
+
 
 @ray.remote
 def _build(draft: Draft, threads: int) -> Artifact:
@@ -116,7 +121,7 @@ class _Build:
         with self.watch.time("merge"):
             rows, rejected = self._collect()
             _, first, vector_of = np.unique(rows.keys, return_index=True, return_inverse=True)
-            order = np.argsort(first)  # vectors in manifest order, not in that of their hashes
+            order = np.argsort(first)  # vectors in the order of their lowest ids, not in that of their hashes
             vector_of = np.argsort(order)[vector_of]
             vectors = self._merge(rows, first[order])
         with self.watch.time("build"):
@@ -163,15 +168,15 @@ class _Build:
         keys = content_keys(np.concatenate(contents))
         rows = _Rows(np.concatenate(ids), keys, np.concatenate(sources), np.concatenate(taken))
         _require_sound_rows(rows, [str(each.artifact) for each in self.embeddings])
-        return rows, rejected
+        return rows.in_id_order(), rejected
 
     def _merge(self, rows: _Rows, first: NDArray[np.int64]) -> Vectors:
         """Write one vector a content into the index's matrix, `[n, dim]`, at unit length for cosine."""
         matrix = create_matrix(self.folder / "vectors", (len(first), self.embeddings[0].space.dim))
         for number, embeddings in enumerate(self.embeddings):
             places = np.flatnonzero(rows.source[first] == number)
-            wanted = rows.rows[first[places]]
-            _, vectors = embeddings.gather(wanted, self.folder / f"gathered-{number}")
+            places = places[np.argsort(rows.rows[first[places]])]  # in manifest order, as they are gathered
+            _, vectors = embeddings.gather(rows.rows[first[places]], self.folder / f"gathered-{number}")
             for start in range(0, len(places), _NORMALISED_AT_ONCE):
                 piece = np.asarray(vectors[start : start + _NORMALISED_AT_ONCE])
                 matrix[places[start : start + _NORMALISED_AT_ONCE]] = (

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,16 @@ class _Overview:
     protocol: Protocol
 
 
-@ray.remote(max_restarts=2, max_task_retries=2)
 class _JudgeActor:
-    """A `Judge` in a worker."""
+    """Actor with a `Judge`, made by the first task: an actor whose constructor raises is dead to Ray."""
 
     def __init__(self, case: Case) -> None:
-        self.judge = Judge(case)
+        self.case = case
+
+    @cached_property
+    def judge(self) -> Judge:
+        """What judges."""
+        return Judge(self.case)
 
     def overview(self) -> _Overview:
         """Count, and say what there is to judge."""
@@ -218,8 +223,8 @@ class _Job:
 
 
 def _start_judge(node_id: str, case: Case) -> Any:
-    placed = cluster.on_node(node_id)
-    return _JudgeActor.options(scheduling_strategy=placed).remote(case)  # type: ignore[attr-defined]  # by ray.remote
+    judge = ray.remote(max_restarts=2, max_task_retries=2)(_JudgeActor)
+    return judge.options(scheduling_strategy=cluster.on_node(node_id)).remote(case)
 
 
 def read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ class _Job:
         parts = [*parts, draft.put("rejects", ".parquet", encode_rejects(rejects))]
         if (lists := self._lists(parts)) is not None:
             parts.append(draft.put("lists", ".json", canonical_json(lists)))
-        tuned = self.tuned or Tuned([], 1.0, 0)
+        tuned = self.tuned or self._tune(_actors(self._work())[0])  # an earlier run ranked, and was killed
         facts = {
             "n_vectors": self.facts.n_vectors,
             "metric": self.facts.metric,
@@ -192,16 +193,29 @@ class _Work:
     threads: int
 
 
-@ray.remote(max_restarts=2, max_task_retries=2)
 class _Ranker:
-    """Holds the index and ranks batches of queries, each committed as a part."""
+    """Actor that holds the index and ranks batches of queries, each committed as a part.
+
+    Files are opened by the first task: an actor whose constructor raises is dead to Ray, whatever it raised.
+    """
 
     def __init__(self, work: _Work) -> None:
         self.work = work
-        self.gallery = Gallery(work.store, load(work.store, work.index), threads=work.threads)
-        self.embeddings = StoredEmbeddings(work.store, load(work.store, work.embeddings))
-        # Self is the same row of the same manifest only; a copy of the bytes is a hit like any other.
-        self.may_be_indexed = self.embeddings.manifest in self.gallery.facts.sources
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """The index."""
+        return Gallery(self.work.store, load(self.work.store, self.work.index), threads=self.work.threads)
+
+    @cached_property
+    def embeddings(self) -> StoredEmbeddings:
+        """Where the queries' vectors are."""
+        return StoredEmbeddings(self.work.store, load(self.work.store, self.work.embeddings))
+
+    @property
+    def may_be_indexed(self) -> bool:
+        """Whether a query can be its own hit: the same row of the same manifest; a copy of its bytes is none."""
+        return self.embeddings.manifest in self.gallery.facts.sources
 
     def tune(self, rows: NDArray[np.int64]) -> Tuned:
         """Find the widths of search on the queries of manifest rows `[m]`."""
@@ -239,8 +253,8 @@ def _query_rows(embeddings: StoredEmbeddings, store: Store) -> NDArray[np.int64]
 
 def _actors(work: _Work) -> list[Any]:
     """Start one actor a node, with all its CPUs: the index is held once."""
-    actors = []
+    ranker, actors = ray.remote(max_restarts=2, max_task_retries=2)(_Ranker), []
     for node_id, n_cpus in cluster.nodes():
-        started = _Ranker.options(num_cpus=n_cpus, scheduling_strategy=cluster.on_node(node_id))  # type: ignore[attr-defined]  # by ray.remote
-        actors.append(started.remote(replace(work, threads=work.threads or n_cpus)))
+        placed = ranker.options(num_cpus=n_cpus, scheduling_strategy=cluster.on_node(node_id))
+        actors.append(placed.remote(replace(work, threads=work.threads or n_cpus)))
     return actors

@@ -54,13 +54,13 @@ def unit(found: NDArray[np.float32]) -> NDArray[np.float32]:
 class TestOneManifest:
     @pytest.mark.parametrize("kind", ["exact", "hnsw"])
     @pytest.mark.parametrize("metric", ["cosine", "l2"])
-    def test_one_vector_a_content_in_manifest_order(
+    def test_one_vector_a_content_in_the_order_of_ids(
         self, store: LocalStore, embedded: Artifact, given: NDArray[np.float32], tmp_path: Path, kind: Any, metric: Any
     ) -> None:
         made = build_index(IndexSpec((str(embedded),), kind=kind, metric=metric), store, HERE)
         gallery = Gallery(store, made, threads=1)
-        assert members(gallery) == [["z"], ["b", "d"], ["e"], ["f"]]
-        expected = given[[0, 1, 4, 7]]
+        assert members(gallery) == [["b", "d"], ["e"], ["f"], ["z"]]
+        expected = given[[1, 4, 7, 0]]
         assert np.allclose(gallery.vectors, unit(expected) if metric == "cosine" else expected, atol=1e-6)
         assert len(made.parts("graph")) == (1 if kind == "hnsw" else 0)
         verify(store, made, tmp_path)
@@ -138,15 +138,15 @@ class TestIdentity:
 
 
 class TestSeveralManifests:
-    def test_rows_follow_in_the_order_given(self, store: LocalStore, by_hand: Any) -> None:
-        """Twins meet across manifests; the vector is that of the first."""
+    def test_their_rows_are_mixed_and_twins_meet(self, store: LocalStore, by_hand: Any) -> None:
         one, two = vectors(1, 3), vectors(2, 2)
+        two[1] = one[1]
         first = by_hand.embeddings(by_hand.manifest(["g", "a", "h"], contents=["g", "same", "h"]), one)
         second = by_hand.embeddings(by_hand.manifest(["m", "b"], contents=["m", "same"]), two)
         made = build_index(IndexSpec((str(first), str(second)), metric="l2"), store, HERE)
         gallery = Gallery(store, made, threads=1)
-        assert members(gallery) == [["g"], ["a", "b"], ["h"], ["m"]]
-        assert np.array_equal(gallery.vectors, [*one, two[0]])
+        assert members(gallery) == [["a", "b"], ["g"], ["h"], ["m"]]
+        assert np.array_equal(gallery.vectors, [one[1], one[0], one[2], two[0]])
         assert set(IndexFacts.of(made).sources.values()) == {str(first), str(second)}
 
     def test_two_spaces(self, store: LocalStore, by_hand: Any, no_ray: None) -> None:

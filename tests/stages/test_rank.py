@@ -71,6 +71,15 @@ def gallery_alone(shared: LocalStore, by_hand_in: Callable[..., Any]) -> Side:
     return Side(hand.embeddings(manifest, vectors), dict(zip(ids, vectors, strict=True)))
 
 
+@pytest.fixture(scope="module")
+def large(shared: LocalStore, by_hand_in: Callable[..., Any]) -> tuple[Artifact, Artifact]:
+    """Embeddings and a graph that must be searched wide."""
+    hand, ids = by_hand_in(shared), [f"{n:04}" for n in range(1500)]
+    roles = ["query" if n % 10 == 0 else "gallery" for n in range(1500)]
+    embedded = hand.embeddings(hand.manifest(ids, roles=roles, block_rows=1500), draw(5, 1500, 24), part_rows=1500)
+    return embedded, hand.index(embedded, kind="hnsw", M=4, ef_construction=10)
+
+
 def naive(queries: Side, gallery: Side, k: int, metric: str, *, query_ids: Sequence[str], gallery_ids: str) -> Naive:
     """Every query against every gallery image, in float64, sorted by falling score, then by id."""
     itself = queries.artifact == gallery.artifact
@@ -180,14 +189,6 @@ class TestLists:
 
 
 class TestGraphs:
-    @pytest.fixture(scope="class")
-    def large(self, shared: LocalStore, by_hand_in: Callable[..., Any]) -> tuple[Artifact, Artifact]:
-        """Embeddings and a graph that must be searched wide."""
-        hand, ids = by_hand_in(shared), [f"{n:04}" for n in range(1500)]
-        roles = ["query" if n % 10 == 0 else "gallery" for n in range(1500)]
-        embedded = hand.embeddings(hand.manifest(ids, roles=roles, block_rows=1500), draw(5, 1500, 24), part_rows=1500)
-        return embedded, hand.index(embedded, kind="hnsw", M=4, ef_construction=10)
-
     def test_they_reach_their_target_and_say_how(self, shared: LocalStore, large: tuple[Artifact, Artifact]) -> None:
         embedded, index = large
         found = rank(RankSpec(str(index), (str(embedded),), target_ann_recall=0.98), shared, HERE)
@@ -196,8 +197,8 @@ class TestGraphs:
         overlap = np.mean([len(served[query] & truth[query]) / 10 for query in truth])
         facts = found.card.facts
         assert (facts["kind"], facts["n_tuning_queries"], len(facts["ef"])) == ("hnsw", 150, 1)
-        assert overlap == pytest.approx(facts["ann_recall_at_k"], abs=1e-9)
-        assert overlap >= 0.98
+        assert overlap == pytest.approx(facts["ann_recall_at_k"], abs=0.01)  # that is of k + 1: self may be among them
+        assert min(overlap, facts["ann_recall_at_k"]) >= 0.98
         facts = exact.card.facts
         assert (facts["kind"], facts["ef"], facts["ann_recall_at_k"]) == ("exact", [], 1.0)
         assert found.id != exact.id
