@@ -12,6 +12,7 @@ from revsearch.specs import Plan, Resources, option
 
 if TYPE_CHECKING:  # a usage error is told before the storage layer is imported
     from revsearch.storage.artifact import Artifact
+    from revsearch.storage.card import Counts
     from revsearch.storage.store import Store
 
 ProfileName = Literal["laptop", "cluster"]
@@ -78,6 +79,7 @@ class Outcome:
         metrics: by name: `value`, `low`, `high`, `n`, `source`.
         paths: places worth opening, by name.
         artifacts: everything committed on the way; each is held against `--max-reject-rate`.
+        counts: of the whole command, where the artifact's own are not those.
     """
 
     artifact: "Artifact | None" = None
@@ -87,6 +89,7 @@ class Outcome:
     metrics: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
     artifacts: "tuple[Artifact, ...]" = ()
+    counts: "Counts | None" = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jobs import run as whole
 from jobs.launch import Command, Job, Outcome, launch
-from revsearch.specs import option
+from revsearch.specs import MAX_SEED, option
 
 IMAGES = "images"
 STORE = "store"
@@ -18,7 +18,7 @@ class DemoSpec:
     """Draw a small collection and run everything on it: no network, no GPU, no data of yours."""
 
     out: str = option("./demo", help="folder for the drawn images and their store")
-    seed: int = option(0, help="seed of the drawings", at_least=0)
+    seed: int = option(0, help="seed of the drawings", at_least=0, at_most=MAX_SEED)
 
 
 def run(spec: DemoSpec, job: Job) -> Outcome:

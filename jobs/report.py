@@ -77,7 +77,7 @@ def as_json(
         "artifact": None if artifact is None else str(artifact),
         "kind": None if artifact is None else artifact.kind,
         "exit_code": ending.code,
-        "counts": _counts(artifact),
+        "counts": _counts(outcome),
         "metrics": dict(outcome.metrics),
         "paths": _paths(outcome),
         "seconds": dict(artifact.card.seconds) if artifact else {},
@@ -135,16 +135,11 @@ def _by_reason(rejected: Mapping[str, int]) -> str:
     return f"{sum(rejected.values())} rejected" + (f" ({reasons})" if reasons else "")
 
 
-def _counts(artifact: "Artifact | None") -> dict[str, Any]:
-    if artifact is None:
+def _counts(outcome: Outcome) -> dict[str, Any]:
+    counts = outcome.counts or (outcome.artifact.card.counts if outcome.artifact else None)
+    if counts is None:
         return {"in": 0, "ok": 0, "rejected": {}, "ignored": 0}
-    counts = artifact.card.counts
-    return {
-        "in": counts.n_in,
-        "ok": counts.n_ok,
-        "rejected": dict(counts.rejected),
-        "ignored": counts.n_ignored,
-    }
+    return {"in": counts.n_in, "ok": counts.n_ok, "rejected": dict(counts.rejected), "ignored": counts.n_ignored}
 
 
 def _paths(outcome: Outcome) -> dict[str, str]:

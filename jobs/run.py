@@ -1,13 +1,15 @@
 """Do all of it: a folder of images to ranked lists, figures and a page."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.evaluate import report_path
 from jobs.launch import Command, Job, Outcome, Plan, launch
 from revsearch.specs import (
+    MAX_SEED,
     EmbedSpec,
     EvaluateSpec,
     IndexKind,
@@ -20,6 +22,9 @@ from revsearch.specs import (
     RankSpec,
     option,
 )
+
+if TYPE_CHECKING:
+    from revsearch.storage.card import Counts
 
 SAMPLED_QUERIES = 12  # where nothing says which images are queries, nor which are alike
 
@@ -40,7 +45,7 @@ class RunSpec:
     k: int = option(10, help="gallery images a query", at_least=1)
     exact: bool = option(False, help="compare with every vector, graph or not")
     protocol: Protocol = option("auto", help="which metrics, with which conventions")
-    seed: int = option(0, help="seed of samples and intervals", at_least=0)
+    seed: int = option(0, help="seed of samples and intervals", at_least=0, at_most=MAX_SEED)
 
     @property
     def manifest(self) -> ManifestSpec:
@@ -92,6 +97,7 @@ def run(spec: RunSpec, job: Job) -> Outcome:
     return Outcome(
         artifact=rankings,
         artifacts=made,
+        counts=_counts(manifest.card.counts, embeddings.card.counts),
         related={artifact.kind: str(artifact) for artifact in made},
         metrics=evaluation.card.facts["metrics"],
         paths=report_path(evaluation),
@@ -102,17 +108,24 @@ def plan(spec: RunSpec, job: Job) -> Plan:
     """Say what the first stage would take in: what follows rests on what it finds."""
     from revsearch.stages.manifest import plan_manifest
 
+    _require_what_comes_later(spec, job)
     return plan_manifest(spec.manifest, job.store, job.resources)
 
 
 def _require_what_comes_later(spec: RunSpec, job: Job) -> None:
     """Refuse an encoder or a truth file that is not to be had now, and not when hours of work are done."""
-    from revsearch.stages.encoders import resolve_space
+    from revsearch.stages.encoders import find_encoder
     from revsearch.stages.evaluate import read_truth
 
-    resolve_space(spec.embed(""), job.store)
+    find_encoder(spec.embed(""), job.store)
     if spec.truth is not None:
         read_truth(Path(spec.truth))
+
+
+def _counts(collected: "Counts", embedded: "Counts") -> "Counts":
+    """Account for every file that went in: rejected when the manifest was made, or by embedding."""
+    rejected = Counter(collected.rejected) + Counter(embedded.rejected)
+    return replace(collected, n_ok=embedded.n_ok, rejected=dict(rejected))
 
 
 def _says_what_is_right(spec: RunSpec, facts: Mapping[str, Any]) -> bool:

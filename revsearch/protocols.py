@@ -1,5 +1,6 @@
 """Protocols: which metrics, over which relevance, with which conventions."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,20 +29,20 @@ class ProtocolRules:
     relevant: str
     views: int | None = None
 
-    def keys(self, manifest: Manifest) -> Strings:
+    def keys(self, manifest: Manifest, rejected_ids: Collection[str] = ()) -> Strings:
         """Return what must be equal for two images to match, str or None `[n]`, for the rows of a whole manifest.
 
         Groups where any row has one, else objects of `views` names each, else labels. Distractors have None: they
-        match nothing.
+        match nothing. Files that were rejected have a place among the names as others do.
         """
-        keys = self._all_keys(manifest).copy()
+        keys = self._all_keys(manifest, rejected_ids).copy()
         keys[manifest.roles == "distractor"] = None
         return keys
 
-    def _all_keys(self, manifest: Manifest) -> Strings:
+    def _all_keys(self, manifest: Manifest, rejected_ids: Collection[str]) -> Strings:
         if any(group is not None for group in manifest.groups):
             return manifest.groups
-        return manifest.labels if self.views is None else _by_name_order(manifest.ids, self.views)
+        return manifest.labels if self.views is None else _by_name_order(manifest.ids, rejected_ids, self.views)
 
 
 def rules(name: Protocol) -> ProtocolRules:
@@ -60,12 +61,10 @@ def resolve(asked: Protocol, self_positions: NDArray[np.int64]) -> Protocol:
     return "all-vs-all" if len(self_positions) and np.all(self_positions >= 0) else "competition"
 
 
-def _by_name_order(ids: Strings, views: int) -> Strings:
+def _by_name_order(ids: Strings, rejected_ids: Collection[str], views: int) -> Strings:
     """Group every `views` names in sorted order: floor(index / views), as str `[n]`."""
-    order = np.argsort(ids)
-    groups = np.empty(len(ids), object)
-    groups[order] = [str(index // views) for index in range(len(ids))]
-    return groups
+    place = {id: index for index, id in enumerate(sorted({*ids, *rejected_ids}))}
+    return np.array([str(place[id] // views) for id in ids], object)
 
 
 _PROTOCOLS: dict[str, ProtocolRules] = {

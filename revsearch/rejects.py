@@ -45,13 +45,15 @@ class Reason(StrEnum):
 
 _TRANSIENT = frozenset({Reason.PERMISSION, Reason.MISSING, Reason.TIMEOUT, Reason.WORKER_CRASH, Reason.STORE_ERROR})
 
+TRIES = 2  # of a row whose reject may pass
+
 # Accounted for, but the user's set is not the worse for it: not held against --max-reject-rate.
 EXPECTED = frozenset({Reason.DUPLICATE_OF_GALLERY})
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One rejected row: its id, where it lay, the stage that rejected it, why, and at which attempt."""
+    """One rejected row: its id, where it lay, the stage that rejected it, why, at which attempt; its role if known."""
 
     id: str
     uri: str
@@ -59,6 +61,7 @@ class Reject:
     reason: Reason
     message: str
     attempt: int = 1
+    role: str | None = None
 
 
 class Rejection(Exception):
@@ -67,10 +70,6 @@ class Rejection(Exception):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-    def reject(self, id: str, uri: str, stage: str) -> Reject:
-        """Return the row that accounts for this rejection."""
-        return Reject(id, uri, stage, self.reason, str(self))
 
 
 def count_reasons(reasons: Iterable[str]) -> dict[str, int]:

@@ -22,6 +22,8 @@ Metric = Literal["cosine", "l2"]
 Protocol = Literal["auto", "competition", "ukbench", "all-vs-all"]
 Twins = Literal["keep", "junk"]
 
+MAX_SEED = 2**32 - 1  # what every generator of random numbers takes
+
 _MISSING = object()
 
 
@@ -71,9 +73,9 @@ def _out_of_bounds(spec: Any, declared: Any) -> Iterator[str]:
         yield f"--{flag}: expected a finite number, found {value}"
         return
     if low is not None and value < low:
-        yield f"--{flag}: expected at least {low:g}, found {value}"
+        yield f"--{flag}: expected at least {low}, found {value}"
     if high is not None and value > high:
-        yield f"--{flag}: expected at most {high:g}, found {value}"
+        yield f"--{flag}: expected at most {high}, found {value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class ManifestSpec:
         help="where a label is read from: the folder that holds the image (parent), the first below the root (top)",
     )
     sample_queries: int = option(0, help="make this many seeded gallery images queries", at_least=0)
-    seed: int = option(0, help="seed of --sample-queries", at_least=0)
+    seed: int = option(0, help="seed of --sample-queries", at_least=0, at_most=MAX_SEED)
     root: str | None = option(None, help="where the locations of a list are relative to (default: its own folder)")
     follow_symlinks: bool = option(False, help="follow links that lead out of the root")
     on_bad_row: Literal["fail", "skip"] = option("fail", help="what a broken row of a list leads to")
@@ -125,7 +127,9 @@ class EmbedSpec:
     )
     pooling: Pooling | None = option(None, help="feature map to vector (default: gap, or native where there is no map)")
     fit: Fit | None = option(None, help="how a picture is made square (default: the encoder's own)")
-    image_size: int | None = option(None, help="side of the encoder's input (default: its own)", at_least=16)
+    image_size: int | None = option(
+        None, help="side of the encoder's input (default: its own)", at_least=16, at_most=4096
+    )
     precision: Precision = option("fp32", help="arithmetic of the forward pass")
     store_dtype: StoreDtype = option("float32", help="type of the stored vectors")
     allow_truncated: bool = option(False, help="take pictures whose data end early, and flag them")
@@ -140,9 +144,9 @@ class IndexSpec:
     kind: IndexKind = option("auto", help="auto takes exact below the measured crossover")
     metric: Metric = option("cosine", help="cosine normalises vectors; l2 takes them as they are")
     M: int = option(16, help="links a node of the graph", at_least=2, at_most=512)
-    ef_construction: int = option(200, help="width of the search while building", at_least=2)
-    shards: int = option(1, help="sub-graphs, searched side by side", at_least=1)
-    seed: int = option(0, help="seed of the graph's levels", at_least=0)
+    ef_construction: int = option(200, help="width of the search while building", at_least=2, at_most=10_000)
+    shards: int = option(1, help="sub-graphs, searched side by side", at_least=1, at_most=1024)
+    seed: int = option(0, help="seed of the graph's levels", at_least=0, at_most=MAX_SEED)
 
     def conflicts(self) -> Iterator[str]:
         """Yield what does not go together."""
@@ -159,10 +163,10 @@ class RankSpec:
     k: int = option(10, help="gallery images a query", at_least=1)
     exact: bool = option(False, help="compare with every vector, graph or not")
     target_ann_recall: float = option(
-        0.99, help="ann_recall_at_k the graph's ef is tuned to, against exact search", at_least=0.0, at_most=1.0
+        0.99, help="ann_recall_at_k the graph's ef is tuned to, against exact search", at_least=0, at_most=1
     )
     sample: int = option(0, help="rank this many seeded queries only; 0 ranks all", at_least=0)
-    seed: int = option(0, help="seed of --sample and of tuning", at_least=0)
+    seed: int = option(0, help="seed of --sample and of tuning", at_least=0, at_most=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -173,8 +177,8 @@ class EvaluateSpec:
     truth: str | None = option(None, help="relevant ids a query: JSONL {query, relevant, junk}, or CSV query,relevant")
     protocol: Protocol = option("auto", help="which metrics, with which conventions")
     twins: Twins = option("keep", help="junk takes gallery images that are byte-identical to the query out")
-    bootstrap: int = option(1000, help="resamples of the 95 %% intervals", at_least=100)
-    seed: int = option(0, help="seed of the resamples", at_least=0)
+    bootstrap: int = option(1000, help="resamples of the 95 %% intervals", at_least=100, at_most=100_000)
+    seed: int = option(0, help="seed of the resamples", at_least=0, at_most=MAX_SEED)
     sheets: int = option(24, help="queries shown with their closest images", at_least=1)
 
 
@@ -197,8 +201,8 @@ class Resources:
     gpus_per_worker: float | None = option(None, help="GPUs an actor; 0: CPU (default: GPUs if there are)", at_least=0)
     decode_workers: int = option(0, help="CPU workers that decode for GPU actors; 0: the CPUs left", at_least=0)
     batch_size: int = option(32, help="images a forward pass", at_least=1, at_most=4096)
-    threads: int = option(0, help="threads a worker; 0: its share of the CPUs", at_least=0)
-    image_timeout_s: float = option(60.0, help="seconds one image may take", at_least=0.1)
+    threads: int = option(0, help="threads a worker; 0: its share of the CPUs", at_least=0, at_most=1024)
+    image_timeout_s: float = option(60.0, help="seconds one image may take", at_least=0.1, at_most=86_400)
 
 
 @dataclass(frozen=True, slots=True)

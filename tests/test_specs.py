@@ -54,11 +54,15 @@ def test_bounds_are_inclusive_and_what_lies_beyond_is_one_problem(
     beyond = limit - 1 if bound == "at_least" else limit + 1
     found = problems(spec(**{**REQUIRED[spec], **room, name: beyond}))
     own = [problem for problem in found if "= " not in problem]
-    assert own == [f"--{name.replace('_', '-')}: expected {bound.replace('_', ' ')} {limit:g}, found {beyond}"]
+    assert own == [f"--{name.replace('_', '-')}: expected {bound.replace('_', ' ')} {limit}, found {beyond}"]
 
 
 HOSTILE = [
     (RankSpec, {"k": 0}, "--k: expected at least 1, found 0"),
+    (IndexSpec, {"seed": 10**22}, f"--seed: expected at most 4294967295, found {10**22}"),
+    (IndexSpec, {"ef_construction": 10**9}, "--ef-construction: expected at most 10000, found 1000000000"),
+    (EmbedSpec, {"image_size": 10**6}, "--image-size: expected at most 4096, found 1000000"),
+    (Resources, {"image_timeout_s": 1e300}, "--image-timeout-s: expected at most 86400, found 1e+300"),
     (RankSpec, {"target_ann_recall": 1.5}, "--target-ann-recall: expected at most 1, found 1.5"),
     (IndexSpec, {"M": 1}, "--M: expected at least 2, found 1"),
     (IndexSpec, {"M": 32, "ef_construction": 31}, "--ef-construction: expected at least M = 32, found 31"),

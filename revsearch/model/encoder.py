@@ -27,6 +27,7 @@ class TorchEncoder:
         precision: Precision = "fp32",
         device: str = "cpu",
         threads: int = 0,
+        optimise: bool = True,
     ) -> None:
         """Build the network and load its weights.
 
@@ -36,6 +37,7 @@ class TorchEncoder:
             precision: arithmetic of the network; vectors are float32 in any case.
             device: torch's name of it: `cpu`, `cuda`, `cuda:1`.
             threads: how many this process computes with; 0 leaves torch's own number.
+            optimise: spend a second or two on a network that runs faster; its vectors are the same.
 
         Raises:
             CorruptArtifact: reason `weights`, where the file is no state dict of this architecture.
@@ -47,7 +49,7 @@ class TorchEncoder:
         self._device = torch.device(device)
         self._batch_limit: int | None = None
         self._halvings = 0
-        self._network = build_network(space, weights, precision, device)
+        self._network = build_network(space, weights, precision, device, optimise=optimise)
 
     @property
     def halvings(self) -> int:

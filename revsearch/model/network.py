@@ -33,7 +33,9 @@ class Normalise(nn.Module):
         return ((pixels.permute(0, 3, 1, 2).float() / 255) - self.mean) / self.std
 
 
-def build_network(space: EmbeddingSpace, weights: Path | None, precision: Precision, device: str) -> nn.Module:
+def build_network(
+    space: EmbeddingSpace, weights: Path | None, precision: Precision, device: str, *, optimise: bool
+) -> nn.Module:
     """Return the network of a space, uint8 `[b, size, size, 3]` to float32 `[b, dim]`, ready to run on `device`.
 
     Raises:
@@ -43,7 +45,7 @@ def build_network(space: EmbeddingSpace, weights: Path | None, precision: Precis
     stages = in_precision(backbone(space.encoder, _whole_model(space, weights)), precision)
     network = nn.Sequential(Normalise(space.preprocess), stages, pooling_layer(space.pooling)).eval()
     network = network.requires_grad_(False).to(device).to(memory_format=torch.channels_last)
-    if precision != "fp32" or family_of(space.encoder).last is not None:
+    if not optimise or precision != "fp32" or family_of(space.encoder).last is not None:
         return network
     return optimised(network, torch.zeros(_EXAMPLE_BATCH, size, size, 3, dtype=torch.uint8, device=device))
 

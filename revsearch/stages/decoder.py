@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from revsearch.imaging.decode import decode
-from revsearch.rejects import Reason, Reject, Rejection
+from revsearch.rejects import TRIES, Reason, Reject, Rejection
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.progress import Stopwatch
 from revsearch.storage.artifact import load
 from revsearch.storage.images import read_image
-from revsearch.storage.manifests import StoredManifest, locate
+from revsearch.storage.manifests import StoredManifest, locate, uri_of
 from revsearch.storage.vectors import STAGE
-
-_TRIES = 2  # of a row whose reject may pass
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,9 @@ class Decoder:
         rejects: list[Reject | None] = [None] * len(rows)
         flags = [""] * len(rows)
         places = [locate(block, place, self.work.roots) for place in range(len(rows))]
-        uris = [f"{root}/{location}" for location, root in places]
+        uris = [uri_of(root, location) for location, root in places]
         todo = list(range(len(rows)))
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, TRIES + 1):
             for place in todo:
                 try:
                     data = self._bytes(*places[place], block.contents[place].tobytes(), watch)

@@ -7,7 +7,8 @@ holds the outcome of a unit, and what is missing is read off the parts (`storage
 import logging
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -24,11 +25,11 @@ from revsearch.specs import EmbedSpec, ImageLimits, Plan, Resources, require_sou
 from revsearch.stages import cluster
 from revsearch.stages.embed_data import run_units
 from revsearch.stages.embed_work import EmbedWork
-from revsearch.stages.encoders import resolve_space
+from revsearch.stages.encoders import find_encoder, keep_weights
 from revsearch.stages.isolation import isolate
 from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.stages.resources import Pool, plan_pool
-from revsearch.stages.takeover import find_sources, take_over
+from revsearch.stages.takeover import Source, find_sources, own_sources, take_over
 from revsearch.storage.artifact import Artifact, Draft, complete
 from revsearch.storage.card import Counts, Part
 from revsearch.storage.catalog import resolve
@@ -41,6 +42,7 @@ REVISION = 1
 PART_ROWS = 1_024  # images a part at most
 _UNITS_PER_ACTOR = 8  # at least: no worker ends long before the others, and a killed driver loses little
 _MIN_UNIT_ROWS = 32
+_SAME_WHEN_RETRIED = ("space_fingerprint", "precision", "store_dtype", "allow_truncated")
 _ATTEMPTS = 2  # of all that is left, after which rows are tried by themselves
 
 _LOG = logging.getLogger(__name__)
@@ -55,9 +57,11 @@ def embed(spec: EmbedSpec, store: Store, resources: Resources) -> Artifact:
     """
     require_sound(spec)
     manifest = StoredManifest(store, resolve(store, spec.manifest, "manifest"))
-    job = _Job(spec, resources, store, manifest, resolve_space(spec, store))
+    encoder = find_encoder(spec, store)
+    job = _Job(spec, resources, store, manifest, encoder.space)
     if (artifact := job.draft.find()) is not None:
         return artifact
+    keep_weights(encoder, store)
     cluster.connect(resources)
     return complete(job.draft, len(manifest), read_rows=job.read_rows, do=job.do, finish=job.finish)
 
@@ -67,7 +71,7 @@ def plan_embed(spec: EmbedSpec, store: Store, resources: Resources) -> Plan:
     require_sound(spec)
     manifest = resolve(store, spec.manifest, "manifest").card
     n_rows = manifest.counts.n_ok
-    note = f"{spec.encoder}, {spec.precision}"
+    note = f"{spec.encoder}, {spec.precision}, {find_encoder(spec, store).space.dim} dims"
     return Plan(n_rows, -(-n_rows // PART_ROWS), manifest.facts["n_bytes"], resources, note)
 
 
@@ -101,7 +105,7 @@ class _Job:
             "allow_truncated": spec.allow_truncated,
         }
 
-    @property
+    @cached_property
     def draft(self) -> Draft:
         """The artifact: named by space, precision and manifest; the name and place of the weights do not count."""
         spec, manifest = self.spec, str(self.manifest.artifact)
@@ -118,12 +122,12 @@ class _Job:
             _LOG.warning("fp16 is emulated on most CPUs, at a few images a second; fp32 gives the same space")
         work = self._work(pool)
         progress = Progress("embed", len(missing))
-        missing = self._take_over(work, missing, progress)
+        missing = self._take_over(work, find_sources(work), missing, progress)
         first = np.sort(np.unique(content_keys(self.contents[missing]), return_index=True)[1])
         self._embed(work, pool, missing[first], progress)
+        twins = self._take_over(work, own_sources(work), np.delete(missing, first), progress)
         # What is left has a twin that was rejected, for its place maybe: their own bytes may be there, and whole.
-        if len(twins := self._take_over(work, np.delete(missing, first), progress)):
-            self._embed(work, pool, twins, progress)
+        self._embed(work, pool, twins, progress)
 
     def read_rows(self, part: Part) -> NDArray[np.int64]:
         """Return the manifest rows of a part, int64 `[m]`."""
@@ -134,7 +138,7 @@ class _Job:
         """Commit, with the rejects of all parts in one table."""
         rejects, flags = self._outcomes(parts)
         if n_transient := sum(reject.reason.transient for reject in rejects):
-            _LOG.info("%d rejects may pass: run embed --retry %s", n_transient, self.draft.prefix)
+            _LOG.info("%d rejects may pass: %s", n_transient, self._retry_command())
         n_rows, reasons = len(self.manifest), count_reasons(reject.reason for reject in rejects)
         return self.draft.commit(
             Counts(n_rows, n_rows - len(rejects), reasons),
@@ -150,7 +154,21 @@ class _Job:
                 f"--retry {artifact}: expected embeddings of {self.manifest.artifact}, "
                 f"found those of {artifact.card.inputs['manifest']}"
             )
+        if differing := [name for name in _SAME_WHEN_RETRIED if artifact.card.facts[name] != self.facts[name]]:
+            raise InvalidSpec(
+                f"--retry {artifact}: expected the encoder and options it was made with, found another "
+                f"{', '.join(differing)}; its card (`show`) has the spec"
+            )
         return str(artifact)
+
+    def _retry_command(self) -> str:
+        """Return what a user types to try the rejects again."""
+        asked = {**vars(self.spec), "manifest": str(self.manifest.artifact), "retry": self.draft.prefix}
+        given = {each.name: asked[each.name] for each in fields(self.spec) if asked[each.name] != each.default}
+        flags = [
+            f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in given.items()
+        ]
+        return " ".join(["revsearch embed", *flags])
 
     def _work(self, pool: Pool) -> EmbedWork:
         asked = self.manifest.artifact.card.spec
@@ -161,7 +179,7 @@ class _Job:
             manifest=str(self.manifest.artifact),
             roots=self.manifest.roots,
             limits=ImageLimits(**limits),
-            follow_symlinks=asked["follow_symlinks"],
+            follow_symlinks=self.manifest.follow_symlinks,
             space=self.space,
             precision=self.spec.precision,
             store_dtype=self.spec.store_dtype,
@@ -172,27 +190,35 @@ class _Job:
             image_timeout_s=self.resources.image_timeout_s,
         )
 
-    def _take_over(self, work: EmbedWork, missing: NDArray[np.int64], progress: Progress) -> NDArray[np.int64]:
+    def _take_over(
+        self, work: EmbedWork, sources: Iterable[Source], missing: NDArray[np.int64], progress: Progress
+    ) -> NDArray[np.int64]:
         """Take over what can be, and return the rows that still have no outcome."""
+        if not len(missing):
+            return missing
+        left = np.zeros(len(self.manifest), bool)
+        left[missing] = True
         with self.watch.time("take_over"):
-            sources = find_sources(work) if len(missing) else []
             for taken in take_over(work, sources, missing, self.contents[missing]):
-                n_before = len(missing)
-                missing = np.setdiff1d(missing, taken, assume_unique=True)
-                if len(missing) < n_before:
-                    progress.add(n_before - len(missing))
-        return missing
+                if n_taken := int(np.count_nonzero(left[taken])):
+                    progress.add(n_taken)
+                left[taken] = False
+                if not left.any():
+                    break
+        return np.flatnonzero(left)
 
     def _embed(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
         """Embed rows; where workers die, go on with what they left, and find the row that kills them in the end."""
         left = rows
         for _ in range(_ATTEMPTS):
-            self._run_units(work, pool, left, progress)
-            left = np.setdiff1d(rows, self._rows_done(), assume_unique=True)
             if not len(left):
                 return
-            _LOG.warning("workers died with %d rows in hand; going on with those", len(left))
-        isolate(work, left, progress)
+            self._run_units(work, pool, left, progress)
+            left = np.setdiff1d(rows, self._rows_done(), assume_unique=True)
+            if len(left):
+                _LOG.warning("workers died with %d rows in hand; going on with those", len(left))
+        if len(left):
+            isolate(work, pool, left, progress)
 
     def _run_units(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
         size = min(PART_ROWS, max(_MIN_UNIT_ROWS, len(rows) // (pool.n_actors * _UNITS_PER_ACTOR)))

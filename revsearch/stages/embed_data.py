@@ -2,16 +2,18 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import ray
 from numpy.typing import NDArray
+from ray import cloudpickle
 from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.util.annotations import RayDeprecationWarning
 
+from revsearch.errors import RevsearchError
 from revsearch.rejects import Reason, Reject
 from revsearch.stages import cluster
 from revsearch.stages.decoder import Decoder, Pictures
@@ -29,14 +31,14 @@ _SPLIT_PART_ROWS = 512  # of the split topology: 77 MB of pixels at 224 px on th
 def run_units(work: EmbedWork, pool: Pool, units: list[NDArray[np.int64]]) -> Iterator[Summary]:
     """Embed units of rows, each `[m]` ascending, yielding what each part held.
 
-    Ends early, without an error, where workers died; what was committed stays, what is missing can be read off.
+    Units whose worker died are left out, without an error; what is missing can be read off the parts.
 
     Raises:
         RevsearchError: an error of our own that a worker raised.
     """
     if not units:
         return
-    _quieten()
+    _configure()
     # An actor without a unit would only be started.
     pool = replace(pool, n_actors=min(pool.n_actors, len(units)), n_decoders=min(pool.n_decoders, len(units)))
     source = ray.data.from_items([{"rows": rows.tobytes()} for rows in units], override_num_blocks=len(units))
@@ -44,12 +46,11 @@ def run_units(work: EmbedWork, pool: Pool, units: list[NDArray[np.int64]]) -> It
         # Ray 2.60 has no other way to say max_restarts than the one it calls deprecated.
         warnings.filterwarnings("ignore", message=".*ray_remote_args", category=RayDeprecationWarning)
         dataset = _split(source, work, pool) if pool.n_decoders else _fused(source, work, pool)
-    try:
-        with cluster.own_errors():
-            for batch in dataset.iter_batches(batch_size=None):
-                yield from _summaries(batch)
-    except cluster.WORKER_DEATHS:
-        return
+    with cluster.own_errors():
+        for batch in dataset.iter_batches(batch_size=None):
+            for error in filter(None, batch["error"]):
+                raise cloudpickle.loads(error)
+            yield from _summaries(batch)
 
 
 class DecodeUnit:
@@ -72,12 +73,15 @@ class EmbedPictures:
 
     def __call__(self, batch: Batch) -> Batch:
         """Embed and commit what was decoded together."""
+        return _told(lambda: self._embed(batch))
+
+    def _embed(self, batch: Batch) -> Summary:
         watch = Stopwatch()
         for step in ("read", "decode"):
             watch.seconds[step] = float(batch[f"seconds_{step}"].sum())
         part = self.part_maker.embed(_to_pictures(batch), watch)
         self.part_maker.commit([part], watch)
-        return _columns(self.part_maker.summary([part], watch))
+        return self.part_maker.summary([part], watch)
 
 
 class EmbedUnit:
@@ -88,7 +92,7 @@ class EmbedUnit:
 
     def __call__(self, batch: Batch) -> Batch:
         """Decode, embed and commit one unit."""
-        return _columns(self.embed(_rows(batch)))
+        return _told(lambda: self.embed(_rows(batch)))
 
 
 def _fused(source: Dataset, work: EmbedWork, pool: Pool) -> Dataset:
@@ -119,9 +123,17 @@ def _rows(batch: Batch) -> NDArray[np.int64]:
     return np.frombuffer(batch["rows"][0], np.int64)
 
 
-def _columns(summary: Summary) -> Batch:
+def _told(embed: Callable[[], Summary]) -> Batch:
+    """Return what the driver counts, or our own error: Ray Data is told to go on after errors it sees itself."""
+    try:
+        summary, error = embed(), b""
+    except RevsearchError as found:
+        summary, error = Summary(0, 0, 0, dict.fromkeys(STEPS, 0.0)), cloudpickle.dumps(found)  # type: ignore[no-untyped-call]  # Ray's own
     counts = {"done": summary.done, "rejected": summary.rejected, "halvings": summary.halvings}
-    return {name: np.array([value]) for name, value in (counts | _prefixed(summary.seconds)).items()}
+    return {
+        "error": np.array([error], object),
+        **{name: np.array([value]) for name, value in (counts | _prefixed(summary.seconds)).items()},
+    }
 
 
 def _prefixed(seconds: Mapping[str, float]) -> dict[str, float]:
@@ -175,8 +187,9 @@ def _to_pictures(batch: Batch) -> Pictures:
     )
 
 
-def _quieten() -> None:
+def _configure() -> None:
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.enable_operator_progress_bars = False
+    context.max_errored_blocks = -1  # a dead worker costs its unit, which is read off the parts, not the job
     logging.getLogger("ray.data").setLevel(logging.ERROR)

@@ -5,6 +5,7 @@ torch is imported late: a handcrafted encoder needs none, and a worker sets its 
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -37,36 +38,61 @@ class Encoder(Protocol):
         ...
 
 
-def resolve_space(spec: EmbedSpec, store: Store) -> EmbeddingSpace:
-    """Return the space that an encoder's name stands for; its weights are kept in the store by their SHA-256.
+@dataclass(frozen=True, slots=True)
+class FoundEncoder:
+    """What an encoder's name stands for: its space, and the weights file where it has one of its own."""
+
+    space: EmbeddingSpace
+    weights: Path | None = None
+
+
+def find_encoder(spec: EmbedSpec, store: Store) -> FoundEncoder:
+    """Return what an encoder's name stands for, writing nothing.
 
     Raises:
         InvalidSpec: for an unknown name, weights that are not to be had, or options that do not go together.
         CorruptArtifact: for a weights file that is not the one its name promises.
     """
     if spec.encoder == color_histogram.SPACE.encoder:
-        return _handcrafted(spec)
+        return FoundEncoder(_handcrafted(spec))
     if spec.encoder.startswith(("index/", "embeddings/")):
-        return _space_of(spec, store)
+        return FoundEncoder(_space_of(spec, store))
     keep_freed_memory()
     from revsearch.model.names import parse_encoder_name
     from revsearch.model.space import describe
     from revsearch.model.weights import find_weights
 
-    name = parse_encoder_name(spec.encoder)
+    name, path = parse_encoder_name(spec.encoder), None
     if name.weights.startswith("random-"):
         weights = name.weights
     else:
         folder = os.environ.get("REVSEARCH_WEIGHTS")
         path = find_weights(name, Path(folder) if folder else None)
-        weights = _SHA256 + _keep_weights(store, path)
-    return describe(name, weights, pooling=spec.pooling, fit=spec.fit, image_size=spec.image_size)
+        weights = _SHA256 + file_sha256(path)
+    return FoundEncoder(describe(name, weights, pooling=spec.pooling, fit=spec.fit, image_size=spec.image_size), path)
+
+
+def keep_weights(found: FoundEncoder, store: Store) -> None:
+    """Keep an encoder's weights in the store by their SHA-256: workers and later searches take them from there."""
+    if found.weights is None:
+        return
+    key = _weights_key(found.space.weights.removeprefix(_SHA256), found.weights.suffix)
+    if next(iter(store.list(key)), None) is None:
+        store.upload(key, found.weights)
 
 
 def open_encoder(
-    space: EmbeddingSpace, store: Store, *, precision: Precision = "fp32", device: str = "cpu", threads: int = 0
+    space: EmbeddingSpace,
+    store: Store,
+    *,
+    precision: Precision = "fp32",
+    device: str = "cpu",
+    threads: int = 0,
+    optimise: bool = True,
 ) -> Encoder:
     """Return the encoder of a space, its weights taken from the store and checked.
+
+    To `optimise` costs a second or two, which a few pictures do not earn back; the vectors are the same.
 
     Raises:
         MissingArtifact: where the store does not have the weights.
@@ -79,7 +105,7 @@ def open_encoder(
 
     with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
         weights = _fetch_weights(space, store, Path(folder))
-        return TorchEncoder(space, weights, precision=precision, device=device, threads=threads)
+        return TorchEncoder(space, weights, precision=precision, device=device, threads=threads, optimise=optimise)
 
 
 def _space_of(spec: EmbedSpec, store: Store) -> EmbeddingSpace:
@@ -100,14 +126,6 @@ def _refuse_choices(spec: EmbedSpec) -> None:
     asked = {"--pooling": spec.pooling, "--fit": spec.fit, "--image-size": spec.image_size}
     if given := [flag for flag, value in asked.items() if value is not None]:
         raise InvalidSpec(f"{', '.join(given)}: {spec.encoder} has no such choice; leave it out")
-
-
-def _keep_weights(store: Store, path: Path) -> str:
-    sha256 = file_sha256(path)
-    key = _weights_key(sha256, path.suffix)
-    if next(iter(store.list(key)), None) is None:
-        store.upload(key, path)
-    return sha256
 
 
 def _fetch_weights(space: EmbeddingSpace, store: Store, folder: Path) -> Path | None:

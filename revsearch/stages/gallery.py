@@ -111,6 +111,7 @@ class Gallery:
         """Find the ef of each sub-graph at which queries `[q, dim]` reach the target; exact search needs none."""
         if not self._graphs:
             return Tuned([], 1.0, len(queries))
+        k = min(k, len(self.members))
         efs = [
             min(len(graph), max(MIN_EF, tune_ef(graph, exact, queries, k, target).ef))
             for graph, exact in zip(self._graphs, self._slices(), strict=True)
@@ -128,10 +129,13 @@ class Gallery:
     def rank(
         self, searcher: Searcher, query_ids: list[str], selves: list[str | None], queries: Vectors, k: int
     ) -> Rankings:
-        """Rank the gallery for queries `[q, dim]`; `selves` `[q]` are gallery ids that are the query itself."""
+        """Rank the gallery for queries `[q, dim]`, all of it where it has fewer than k ids.
+
+        `selves` `[q]` are the gallery ids that are the query itself, or None.
+        """
         wanted = min(len(self.members), k + any(self_id is not None for self_id in selves))
         vectors, scores = searcher.search(queries, wanted)
-        return expand_twins(query_ids, selves, vectors, scores, self.members, k)
+        return expand_twins(query_ids, selves, vectors, scores, self.members, min(k, len(self.members.ids)))
 
     def _slices(self) -> list[ExactIndex]:
         return [ExactIndex(self.vectors[start:stop], self.facts.metric) for start, stop in pairwise(self.facts.bounds)]

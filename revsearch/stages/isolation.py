@@ -1,6 +1,7 @@
 """Finding the rows that kill their worker: units that died are halved until one row is left, and rejected."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,37 +13,41 @@ from revsearch.stages import cluster
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.embedder import EmbedRows, Summary
 from revsearch.stages.progress import Progress
+from revsearch.stages.resources import Pool
 from revsearch.storage.artifact import load
-from revsearch.storage.manifests import StoredManifest, locate
+from revsearch.storage.manifests import StoredManifest, locate, uri_of
 from revsearch.storage.vectors import STAGE, PartRows, encode_part
 
 _UNIT_ROWS = 128  # few enough that half a unit is soon done, enough that start-up does not count
 
 
-def isolate(work: EmbedWork, rows: NDArray[np.int64], progress: Progress) -> None:
+def isolate(work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
     """Embed rows `[m]` in tasks of their own; a row that kills its worker by itself becomes a reject.
 
     Raises:
         RevsearchError: an error of our own that a worker raised.
     """
     reference = ray.put(work)
+    embed = _embed.options(num_cpus=pool.cpus_per_actor, num_gpus=pool.gpus_per_actor)
     units = np.array_split(rows, -(-len(rows) // _UNIT_ROWS))
-    pending = {_embed.remote(reference, unit): unit for unit in units}
+    pending = {embed.remote(reference, unit): unit for unit in units}
     while pending:
         (task,), _ = ray.wait(list(pending), num_returns=1)
         unit = pending.pop(task)
         if (summary := _result(task)) is not None:
             progress.add(summary.done, summary.rejected)
         elif len(unit) > 1:
-            pending |= {_embed.remote(reference, half): half for half in np.array_split(unit, 2)}
+            pending |= {embed.remote(reference, half): half for half in np.array_split(unit, 2)}
         else:
-            _try_alone(work, reference, unit, progress)
+            _try_alone(work, lambda row: embed.remote(reference, row), unit, progress)
 
 
-def _try_alone(work: EmbedWork, reference: Any, row: NDArray[np.int64], progress: Progress) -> None:
+def _try_alone(
+    work: EmbedWork, embed: Callable[[NDArray[np.int64]], Any], row: NDArray[np.int64], progress: Progress
+) -> None:
     """Try a killer once more, timed: what ends later than an image may take was a hang."""
     begin = time.monotonic()
-    if (summary := _result(_embed.remote(reference, row))) is not None:
+    if (summary := _result(embed(row))) is not None:
         progress.add(summary.done, summary.rejected)
         return
     _reject(work, row, time.monotonic() - begin)
@@ -58,7 +63,7 @@ def _result(task: Any) -> Summary | None:
         return None
 
 
-@ray.remote(max_retries=0, num_cpus=1)
+@ray.remote(max_retries=0)
 def _embed(work: EmbedWork, rows: NDArray[np.int64]) -> Summary:
     return EmbedRows(work)(rows)
 
@@ -69,7 +74,7 @@ def _reject(work: EmbedWork, row: NDArray[np.int64], seconds: float) -> None:
     reason, message = Reason.WORKER_CRASH, "this image ended the process that read it, each time it was tried"
     if seconds >= work.image_timeout_s:
         reason, message = Reason.TIMEOUT, f"this image took more than {work.image_timeout_s:g} s"
-    reject = Reject(block.ids[0], f"{root}/{location}", STAGE, reason, message, attempt=2)
+    reject = Reject(block.ids[0], uri_of(root, location), STAGE, reason, message, attempt=2)
     vectors = np.zeros((1, work.space.dim), np.float32)
     part = PartRows(row, block.ids, block.contents, vectors, [reject], [""])
     work.draft.put("part", ".parquet", encode_part(part, work.store_dtype))

@@ -1,6 +1,7 @@
 """What the sources of a manifest list, before a byte of any image is read."""
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from revsearch.rejects import Reject
 from revsearch.specs import Labels, ManifestSpec
 from revsearch.storage.artifact import file_sha256
 from revsearch.storage.manifests import concatenate, locate
+from revsearch.storage.names import decode_id
 from revsearch.storage.sources import assign_roles_and_labels, list_folder, listing_fingerprint
 from revsearch.storage.tables import read_table
+from revsearch.storage.tables.block import TableBlock, default_id
 
 _WITH_ROLE = re.compile(rf"({'|'.join(ROLES)})=(.+)", re.DOTALL)
 _DEFAULT_ROLE: Role = "gallery"
@@ -115,7 +118,7 @@ def _parse_source(text: str, role: Role | None, several: bool) -> Source:
     path = Path(text).absolute()
     if "://" in text:
         raise InvalidSpec(f"{text}: expected a folder or a list of images")
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  # Path.exists raises where the name is too long
         raise InvalidSpec(f"{text}: no such folder or list; looked at {path}")
     return Source(path, role, f"{role or _DEFAULT_ROLE}/" if several else "")
 
@@ -141,8 +144,7 @@ def _list_table(source: Source, spec: ManifestSpec) -> Candidates:
     root = Path(spec.root).absolute() if spec.root else source.path.parent
     blocks, rejects = [], []
     for block in read_table(source.path, on_bad_row=spec.on_bad_row, root=root):
-        locations = block.uris.copy()
-        locations[block.uris == block.ids] = None  # the id says it
+        locations = _locations(block, root)
         roles = _filled(block.roles, source.role or _DEFAULT_ROLE)
         labels = block.labels if spec.labels != "none" else np.full(len(block.ids), None, object)
         blocks.append(_rows(_prefixed(source, block.ids), locations, roles, labels, block.groups, dict(block.extra)))
@@ -157,6 +159,15 @@ def _list_table(source: Source, spec: ManifestSpec) -> Candidates:
         _fingerprint(source, file_sha256(source.path), _stats(rows, roots)),
         [(len(rows), None)],
     )
+
+
+def _locations(block: TableBlock, root: Path) -> Strings:
+    """Return where the images lie relative to the root, so that the same list elsewhere says the same.
+
+    None where the id says it; absolute where that is outside the root, which reading rejects.
+    """
+    below = (default_id(uri, root) for uri in block.uris)
+    return np.array([None if place == id else place for place, id in zip(below, block.ids, strict=True)], object)
 
 
 def _rows(
@@ -200,7 +211,7 @@ def _facts(rows: Manifest, roots: dict[str, str]) -> Iterable[tuple[int, int]]:
     for row in range(len(rows)):
         location, root = locate(rows, row, roots)
         try:
-            stat = (root / location).stat()
+            stat = (root / os.fsdecode(decode_id(location))).stat()
         except (OSError, ValueError):  # not there, or no path at all: reading it tells
             yield 0, 0
         else:

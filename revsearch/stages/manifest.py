@@ -8,7 +8,7 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from revsearch.errors import InvalidSpec
 from revsearch.fingerprint import ID_LENGTH, canonical_json, fingerprint
 from revsearch.imaging.header import read_header
 from revsearch.manifest import Manifest, Strings, content_keys
-from revsearch.rejects import Reason, Reject, Rejection, count_reasons
+from revsearch.rejects import TRIES, Reason, Reject, Rejection, count_reasons
 from revsearch.specs import ManifestSpec, Plan, Resources, require_sound
 from revsearch.stages import cluster
 from revsearch.stages.listing import Candidates, list_sources
@@ -28,7 +28,7 @@ from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.storage.artifact import Artifact, Draft, find
 from revsearch.storage.card import Counts, Part
 from revsearch.storage.images import read_image
-from revsearch.storage.manifests import decode_manifest, encode_manifest, locate, note_roots
+from revsearch.storage.manifests import decode_manifest, encode_manifest, locate, note_roots, uri_of
 from revsearch.storage.refs import read_ref, update_ref
 from revsearch.storage.reject_table import encode_rejects
 from revsearch.storage.store import Store
@@ -56,10 +56,12 @@ def make_manifest(spec: ManifestSpec, store: Store, resources: Resources) -> Art
     if (artifact := _known(store, cache)) is None:
         cluster.connect(resources)
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-            artifact = _Scan(spec, store, candidates, Path(folder), watch).run()
+            scan = _Scan(spec, store, candidates, Path(folder), watch)
+            artifact = scan.run()
         made = str(artifact)
-        update_ref(store, cache, lambda _: {"made": made})
-    note_roots(store, artifact.id, candidates.roots)
+        if not any(reject.reason.transient for reject in scan.rejects):  # what may pass is looked at again next time
+            update_ref(store, cache, lambda _: {"made": made})
+    note_roots(store, artifact.id, candidates.roots, follow_symlinks=spec.follow_symlinks)
     return artifact
 
 
@@ -87,10 +89,18 @@ class _Scan:
             shards, contents, pictures = self._scan()
         if not len(contents):
             raise InvalidSpec(self._nothing())
+        self._name_roles_of_rejects()
         roles, labels = self.candidates.settled(pictures, self.spec.labels)
         roles = self._sampled(_without_duplicates(contents, roles))
         with self.watch.time("write"):
             return self._commit(self._blocks(shards, roles, labels), contents[_kept(roles)])
+
+    def _name_roles_of_rejects(self) -> None:
+        """Say of each rejected file whether it was to be a query: a ranking accounts for its queries."""
+        everything = np.arange(len(self.candidates.rows))
+        roles, _ = self.candidates.settled(everything, self.spec.labels)
+        role_of = dict(zip(self.candidates.rows.ids, roles, strict=True))
+        self.rejects = [replace(reject, role=role_of.get(reject.id)) for reject in self.rejects]
 
     def _scan(self) -> tuple[list[Path], NDArray[np.uint8], NDArray[np.int64]]:
         """Scan all shards; return their files, and content `[n, 32]` and candidate row `[n]` of all pictures."""
@@ -136,7 +146,7 @@ class _Scan:
             for row in np.flatnonzero(~_kept(block.roles)):
                 message = "byte-identical to a gallery image: as a distractor it would count a right answer as wrong"
                 id = block.ids[row]
-                self.rejects.append(Reject(id, id, STAGE, Reason.DUPLICATE_OF_GALLERY, message))
+                self.rejects.append(Reject(id, id, STAGE, Reason.DUPLICATE_OF_GALLERY, message, role="distractor"))
             yield block.take(np.flatnonzero(_kept(block.roles)))
 
     def _commit(self, blocks: Iterator[Manifest], contents: NDArray[np.uint8]) -> Artifact:
@@ -191,16 +201,21 @@ def _scan_shard(
     spec, roots = shared
     contents, sizes = np.zeros((len(rows), 32), np.uint8), np.zeros(len(rows), np.int64)
     rejects: dict[int, Reject] = {}
-    for row in range(len(rows)):
-        location, root = locate(rows, row, roots)
-        try:
-            data = read_image(location, root, max_bytes=spec.max_bytes, follow_symlinks=spec.follow_symlinks)
-            read_header(data, spec.limits)
-        except Rejection as rejection:
-            rejects[row] = rejection.reject(rows.ids[row], f"{root}/{location}", STAGE)
-            continue
-        contents[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
-        sizes[row] = len(data)
+    todo = list(range(len(rows)))
+    for attempt in range(1, TRIES + 1):
+        for row in todo:
+            location, root = locate(rows, row, roots)
+            try:
+                data = read_image(location, root, max_bytes=spec.max_bytes, follow_symlinks=spec.follow_symlinks)
+                read_header(data, spec.limits)
+            except Rejection as rejection:
+                uri, message = uri_of(root, location), str(rejection)
+                rejects[row] = Reject(rows.ids[row], uri, STAGE, rejection.reason, message, attempt)
+                continue
+            rejects.pop(row, None)
+            contents[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+            sizes[row] = len(data)
+        todo = [row for row, reject in rejects.items() if reject.reason.transient]
     good = np.array([row for row in range(len(rows)) if row not in rejects], np.int64)
     found = Manifest(rows.ids, rows.locations, contents, sizes, rows.roles, rows.labels, rows.groups, dict(rows.extra))
     return found.take(good), good, list(rejects.values())

@@ -17,8 +17,9 @@ from ray.util import ActorPool
 from revsearch.embeddings import Embeddings
 from revsearch.errors import InvalidSpec
 from revsearch.fingerprint import canonical_json, fingerprint
+from revsearch.manifest import Role
 from revsearch.ranking import base_name_lists
-from revsearch.rejects import count_reasons
+from revsearch.rejects import Reject, count_reasons
 from revsearch.space import require_same_space
 from revsearch.specs import Plan, RankSpec, Resources, require_sound
 from revsearch.stages import cluster
@@ -68,6 +69,7 @@ class _Job:
     """One run of the stage.
 
     Attributes:
+        role: of the queries.
         queries: rows that are queries, int64 ascending; rejected ones among them.
         rows: those of them that are embedded.
     """
@@ -78,6 +80,7 @@ class _Job:
     index: Artifact
     facts: IndexFacts
     embeddings: StoredEmbeddings
+    role: Role
     queries: NDArray[np.int64]
     rows: NDArray[np.int64]
     watch: Stopwatch = field(default_factory=Stopwatch)
@@ -94,18 +97,23 @@ class _Job:
         facts = IndexFacts.of(index)
         names = {"left_name": str(index), "right_name": str(embeddings.artifact)}
         require_same_space(facts.space, embeddings.space, **names)
-        queries = sample_rows(_query_rows(embeddings, store), spec.sample or np.iinfo(np.int64).max, spec.seed)
+        role, queries = _queries(embeddings, store)
+        queries = sample_rows(queries, spec.sample or len(queries), spec.seed)
         rows = np.intersect1d(queries, embeddings.rows(), assume_unique=True)
         if not len(rows):
             raise InvalidSpec(f"{embeddings.artifact}: expected rows to rank, found none embedded")
-        return cls(spec, store, resources, index, facts, embeddings, queries, rows)
+        return cls(spec, store, resources, index, facts, embeddings, role, queries, rows)
 
     @property
     def draft(self) -> Draft:
         """The artifact: named by index, embeddings and what is asked of them."""
         inputs = {"index": str(self.index), "embeddings": str(self.embeddings.artifact)}
         spec = asdict(self.spec) | {"index": inputs["index"], "queries": [inputs["embeddings"]]}
-        return Draft(self.store, "rankings", fingerprint("rank", REVISION, spec), spec, inputs)
+        exact = self.spec.exact or self.facts.kind == "exact"
+        asked = spec | {"exact": exact, "seed": self.spec.seed if self.spec.sample or not exact else None}
+        if exact:  # nothing is tuned
+            del asked["target_ann_recall"]
+        return Draft(self.store, "rankings", fingerprint("rank", REVISION, asked), spec, inputs)
 
     def do(self, missing: NDArray[np.int64]) -> None:
         """Rank the missing queries, `[m]` positions among `rows`."""
@@ -128,9 +136,9 @@ class _Job:
     def finish(self, parts: list[Part]) -> Artifact:
         """Commit, with the lists by base name where those are unique."""
         draft = self.draft
-        lost = {reject.id: reject for reject in read_rejects(self.store, self.embeddings.artifact)}
-        rejects = [lost[id] for id in self._ids_of_rejected() if id in lost]
-        counts = Counts(len(self.queries), len(self.rows), count_reasons(reject.reason for reject in rejects))
+        rejects = [*self._never_rows(), *self._not_embedded()]
+        reasons = count_reasons(reject.reason for reject in rejects)
+        counts = Counts(len(self.rows) + len(rejects), len(self.rows), reasons)
         parts = [*parts, draft.put("rejects", ".parquet", encode_rejects(rejects))]
         if (lists := self._lists(parts)) is not None:
             parts.append(draft.put("lists", ".json", canonical_json(lists)))
@@ -163,17 +171,25 @@ class _Job:
             )
         return tuned
 
-    def _ids_of_rejected(self) -> list[str]:
+    def _never_rows(self) -> list[Reject]:
+        """Return the queries that the manifest rejected; a sample is drawn from its rows alone."""
+        if self.spec.sample:
+            return []
+        rejects = read_rejects(self.store, load(self.store, self.embeddings.manifest))
+        return [reject for reject in rejects if reject.role == self.role]
+
+    def _not_embedded(self) -> list[Reject]:
+        """Return the queries that embedding rejected."""
         rejected = np.setdiff1d(self.queries, self.rows, assume_unique=True)
         if not len(rejected):
             return []
+        lost = {reject.id: reject for reject in read_rejects(self.store, self.embeddings.artifact)}
         manifest = StoredManifest(self.store, load(self.store, self.embeddings.manifest))
-        ids: list[str] = manifest.take(rejected).ids.tolist()
-        return ids
+        return [lost[id] for id in manifest.take(rejected).ids]
 
     def _lists(self, parts: list[Part]) -> dict[str, list[str]] | None:
         """Return the lists by base name, or None where base names are not unique: the long form always works."""
-        _, rankings = StoredRankings(self.store, self.draft.prefix, parts, self.spec.k).whole()
+        _, rankings = StoredRankings(self.store, self.draft.prefix, parts).whole()
         try:
             return base_name_lists(rankings)
         except InvalidSpec as error:
@@ -242,12 +258,13 @@ def _read(embeddings: StoredEmbeddings, rows: NDArray[np.int64]) -> Iterator[Emb
         yield embeddings.read(rows, Path(folder) / "queries")
 
 
-def _query_rows(embeddings: StoredEmbeddings, store: Store) -> NDArray[np.int64]:
-    """Return the manifest rows to rank, int64 ascending: those of role query, else those of the gallery."""
+def _queries(embeddings: StoredEmbeddings, store: Store) -> tuple[Role, NDArray[np.int64]]:
+    """Return the role and the manifest rows to rank, int64 ascending: those of role query, else the gallery's."""
     manifest = StoredManifest(store, load(store, embeddings.manifest))
-    for rows in (manifest.rows_of_roles("query"), manifest.rows_of_roles("gallery")):
-        if len(rows):
-            return rows
+    roles: tuple[Role, ...] = ("query", "gallery")
+    for role in roles:
+        if len(rows := manifest.rows_of_roles(role)):
+            return role, rows
     raise InvalidSpec(f"{embeddings.artifact}: expected rows of role query or gallery, found neither")
 
 

@@ -1,11 +1,10 @@
 """Everything the report page shows, gathered from the artifacts a ranking stands on."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -186,19 +185,19 @@ def _thumbnails(store: Store, manifests: list[Artifact], wanted: set[str]) -> It
     """Yield the wanted ids that are in the manifests, each with its thumbnail."""
     for artifact in manifests:
         manifest = StoredManifest(store, artifact)
-        rows = np.flatnonzero(np.isin(manifest.strings("id").astype(str), list(wanted)))
+        rows = manifest.rows_of_ids(wanted)
         limits = ImageLimits(**{name: artifact.card.spec[name] for name in ImageLimits.__slots__})
         if len(rows):
             block, roots = manifest.take(rows), manifest.roots
             for row in range(len(block)):
                 location, root = locate(block, row, roots)
-                yield block.ids[row], _thumbnail(location, root, limits, artifact.card.spec)
+                yield block.ids[row], _thumbnail(location, root, limits, manifest.follow_symlinks)
 
 
-def _thumbnail(location: str, root: Path, limits: ImageLimits, asked: Mapping[str, Any]) -> bytes | None:
+def _thumbnail(location: str, root: Path, limits: ImageLimits, follow_symlinks: bool) -> bytes | None:
     """Return a thumbnail, or None where the image is gone meanwhile: the figures do not depend on it."""
     try:
-        data = read_image(location, root, max_bytes=limits.max_bytes, follow_symlinks=asked["follow_symlinks"])
+        data = read_image(location, root, max_bytes=limits.max_bytes, follow_symlinks=follow_symlinks)
         return thumbnail(data, _THUMBNAIL_SIDE, limits, allow_truncated=True)
     except Rejection:
         return None

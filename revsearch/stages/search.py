@@ -57,7 +57,7 @@ def search_files(files: list[Path], index: Artifact, store: Store, k: int) -> Ra
     gallery = Gallery(store, index, threads=0, graphs=False)
     space = gallery.facts.space
     pixels = np.stack([_picture(file, space) for file in files])
-    encoder = open_encoder(space, store)
+    encoder = open_encoder(space, store, optimise=False)
     vectors = np.concatenate([encoder(pixels[start : start + _BATCH]) for start in range(0, len(files), _BATCH)])
     for file, reason in zip(files, vector_reasons(vectors), strict=True):
         if reason is not None:
@@ -69,7 +69,7 @@ def search_files(files: list[Path], index: Artifact, store: Store, k: int) -> Ra
 def _files(paths: list[str | Path]) -> list[Path]:
     files: list[Path] = []
     for path in map(Path, paths):
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where the name is too long
             files += [path / os.fsdecode(decode_id(id)) for id in list_folder(path, follow_symlinks=False).ids]
         else:
             files.append(path)

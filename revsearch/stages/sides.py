@@ -12,6 +12,7 @@ from revsearch.protocols import ProtocolRules
 from revsearch.storage.arrays import create_matrix
 from revsearch.storage.artifact import load
 from revsearch.storage.manifests import StoredManifest, concatenate
+from revsearch.storage.reject_table import read_rejects
 from revsearch.storage.store import Store
 from revsearch.storage.vectors import StoredEmbeddings
 
@@ -46,7 +47,8 @@ def read_side(
     whole = concatenate(list(manifest.blocks()))
     wanted = manifest.rows_of_roles(*INDEXED_ROLES) if wanted is None else wanted
     rows, vectors = stored.gather(wanted, folder / f"vectors-{len(list(folder.iterdir()))}")
-    keys = protocol.keys(whole)[rows]
+    rejected = [reject.id for reject in read_rejects(store, manifest.artifact)]
+    keys = protocol.keys(whole, rejected)[rows]
     return Side(whole.take(rows), keys, frozenset(whole.ids), frozenset([stored.manifest]), vectors)
 
 

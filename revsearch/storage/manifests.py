@@ -1,8 +1,10 @@
 """Manifests as Parquet parts, read in blocks or by row; and where their bytes lie, which is kept beside them."""
 
+import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ from revsearch.errors import CorruptArtifact, MissingArtifact
 from revsearch.manifest import Manifest, Role, Strings
 from revsearch.storage import parquet
 from revsearch.storage.artifact import Artifact, fetch
+from revsearch.storage.names import encode_id
 from revsearch.storage.refs import read_ref, update_ref
 from revsearch.storage.store import Store
 
@@ -71,12 +74,21 @@ class StoredManifest:
             MissingArtifact: where the place was never noted.
             CorruptArtifact: where the note is none.
         """
+        roots: dict[str, str] = self._place()["roots"]
+        return roots
+
+    @property
+    def follow_symlinks(self) -> bool:
+        """Whether links may lead out of the roots: a property of the place, as they are; raises as `roots`."""
+        return bool(self._place()["follow_symlinks"])
+
+    def _place(self) -> dict[str, Any]:
         again = "run `manifest` on them again"
         match read_ref(self.store, _roots_ref(self.artifact.id)):
             case None:
                 raise MissingArtifact(f"{self.artifact}: nobody noted where its bytes lie; {again}")
-            case {"roots": dict(roots)}:
-                return roots
+            case {"roots": dict(), "follow_symlinks": bool()} as place:
+                return place
             case found:
                 raise CorruptArtifact(
                     f"{self.artifact}: expected a note of where its bytes lie, found {found}; {again}"
@@ -113,6 +125,13 @@ class StoredManifest:
         inside = [pc.is_in(table["role"], value_set=wanted).to_numpy() for table in tables]
         return np.flatnonzero(np.concatenate([np.empty(0, bool), *inside]))
 
+    def rows_of_ids(self, ids: Collection[str]) -> NDArray[np.int64]:
+        """Return the rows of these ids as far as they are there, int64 ascending; ids are read block by block."""
+        wanted = pa.array(list(ids), pa.string())
+        tables = (parquet.read(self._file(number), ["id"]) for number in range(len(self._blocks)))
+        inside = [pc.is_in(table["id"], value_set=wanted).to_numpy() for table in tables]
+        return np.flatnonzero(np.concatenate([np.empty(0, bool), *inside]))
+
     def _block(self, number: int) -> Manifest:
         if self._latest is None or self._latest[0] != number:  # neighbouring ranges share a block
             self._latest = (number, decode_manifest(self._file(number)))
@@ -144,9 +163,9 @@ def concatenate(blocks: list[Manifest]) -> Manifest:
     )
 
 
-def note_roots(store: Store, manifest_id: str, roots: Mapping[str, str]) -> None:
-    """Note where the bytes of a manifest lie: the same files elsewhere are the same manifest."""
-    update_ref(store, _roots_ref(manifest_id), lambda _: {"roots": dict(roots)})
+def note_roots(store: Store, manifest_id: str, roots: Mapping[str, str], *, follow_symlinks: bool = False) -> None:
+    """Note where the bytes of a manifest lie: the same files elsewhere, or behind links, are the same manifest."""
+    update_ref(store, _roots_ref(manifest_id), lambda _: {"roots": dict(roots), "follow_symlinks": follow_symlinks})
 
 
 def locate(block: Manifest, row: int, roots: Mapping[str, str]) -> tuple[str, Path]:
@@ -155,6 +174,11 @@ def locate(block: Manifest, row: int, roots: Mapping[str, str]) -> tuple[str, Pa
     prefix = max((prefix for prefix in roots if id.startswith(prefix)), key=len)
     location = block.locations[row]
     return (id.removeprefix(prefix) if location is None else location), Path(roots[prefix])
+
+
+def uri_of(root: Path, location: str) -> str:
+    """Return where a row's bytes lie as text: bytes of the root's name that are no UTF-8 are written as in ids."""
+    return f"{encode_id(os.fsencode(root))}/{location}"
 
 
 def _roots_ref(manifest_id: str) -> str:

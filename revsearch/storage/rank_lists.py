@@ -5,6 +5,7 @@ A query whose list is empty (the gallery held nothing but itself) has one row, o
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -47,22 +48,27 @@ def read_query_rows(path: Path) -> NDArray[np.int64]:
 class StoredRankings:
     """Rankings in parts, read part by part."""
 
-    def __init__(self, store: Store, prefix: str, parts: Sequence[Part], k: int) -> None:
-        """Take the parts that lie below `prefix`, of lists with `k` places."""
-        self.store, self.prefix, self.k = store, prefix, k
+    def __init__(self, store: Store, prefix: str, parts: Sequence[Part]) -> None:
+        """Take the parts that lie below `prefix`."""
+        self.store, self.prefix = store, prefix
         self._parts = sorted((part for part in parts if part.name.startswith("part-")), key=lambda part: part.name)
         self._scratch = tempfile.TemporaryDirectory(prefix="revsearch-")
 
     @classmethod
     def of(cls, store: Store, artifact: Artifact) -> Self:
         """Take a committed artifact's parts."""
-        return cls(store, str(artifact), artifact.card.parts, int(artifact.card.spec["k"]))
+        return cls(store, str(artifact), artifact.card.parts)
+
+    @cached_property
+    def k(self) -> int:
+        """Places a query: as many as the longest list has, whatever was asked for, and at least one."""
+        ranks = (parquet.read(path, ["rank"])["rank"].to_numpy() for path in self._paths)
+        return max((int(each.max(initial=1)) for each in ranks), default=1)
 
     def blocks(self) -> Iterator[tuple[NDArray[np.int64], Rankings]]:
         """Yield the rankings of each part with its queries' manifest rows, int64 `[q]`; each query comes once."""
         seen = np.empty(0, np.int64)
-        for part in self._parts:
-            path = fetch(self.store, self.prefix, part, Path(self._scratch.name))
+        for path in self._paths:
             rows, rankings = _decode(path, self.k)
             fresh = ~np.isin(rows, seen)
             seen = np.union1d(seen, rows)
@@ -78,6 +84,10 @@ class StoredRankings:
             np.concatenate([np.empty((0, self.k), object), *(block.gallery_ids for _, block in blocks)])[order],
             np.concatenate([np.empty((0, self.k)), *(block.scores for _, block in blocks)])[order],
         )
+
+    @cached_property
+    def _paths(self) -> list[Path]:
+        return [fetch(self.store, self.prefix, part, Path(self._scratch.name)) for part in self._parts]
 
 
 def _decode(path: Path, k: int) -> tuple[NDArray[np.int64], Rankings]:

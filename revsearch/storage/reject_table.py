@@ -1,4 +1,4 @@
-"""Rejects as a Parquet table: id, uri, stage, reason, message, attempt."""
+"""Rejects as a Parquet table: id, uri, stage, reason, message, attempt, role."""
 
 import tempfile
 from collections.abc import Iterable
@@ -19,6 +19,7 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("message", pa.string()),
         ("attempt", pa.int32()),
+        ("role", pa.string()),
     ]
 )
 

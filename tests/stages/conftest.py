@@ -21,9 +21,10 @@ from revsearch.imaging.decode import decode
 from revsearch.manifest import Manifest
 from revsearch.rejects import Reason, Reject
 from revsearch.space import EmbeddingSpace
-from revsearch.specs import EmbedSpec, ImageLimits, IndexSpec, ManifestSpec, Resources
-from revsearch.stages import build_index, cluster
+from revsearch.specs import EmbedSpec, ImageLimits, IndexSpec, ManifestSpec, RankSpec, Resources
+from revsearch.stages import build_index, cluster, rank
 from revsearch.stages.embed_work import EmbedWork
+from revsearch.stages.gallery import Tuned
 from revsearch.storage.artifact import Artifact, Draft
 from revsearch.storage.card import Counts
 from revsearch.storage.local import LocalStore
@@ -129,7 +130,7 @@ def make_space() -> Callable[..., EmbeddingSpace]:
 
 
 class ByHand:
-    """Commits manifests, and embeddings and indexes of chosen vectors: no Ray, no pictures."""
+    """Commits manifests, and embeddings, indexes and rankings of chosen vectors: no Ray, no pictures."""
 
     def __init__(self, store: LocalStore) -> None:
         self.store = store
@@ -208,6 +209,13 @@ class ByHand:
         with tempfile.TemporaryDirectory() as folder:
             return build_index._Build(draft, 1, Path(folder)).run()
 
+    def rankings(self, index: Artifact, queries: Artifact, **options: Any) -> Artifact:
+        """Rank exactly in this process, as one actor would."""
+        job = rank._Job.of(RankSpec(str(index), (str(queries),), **options), self.store, Resources())
+        rank._Ranker(job._work()).rank(job.rows, [])
+        job.tuned = Tuned([], 1.0, 0)
+        return job.finish(job.draft.found_parts("part"))
+
 
 @pytest.fixture
 def by_hand(store: LocalStore) -> ByHand:
@@ -227,7 +235,7 @@ def _digest(content: object) -> bytes:
 
 def _column(values: Strings) -> NDArray[np.object_]:
     column = np.empty(len(values), object)
-    column[:] = values
+    column[:] = list(values)
     return column
 
 

@@ -120,6 +120,18 @@ def test_members_of_a_vector_are_all_ranked_but_the_query_itself(
     assert all(id is not None for id in without.gallery_ids.ravel())
 
 
+@pytest.mark.parametrize("kind", ["exact", "hnsw"])
+def test_k_beyond_the_gallery_gives_all_of_it(
+    store: LocalStore, make_index: Callable[..., Artifact], vectors: NDArray[np.float32], kind: str
+) -> None:
+    gallery = Gallery(store, make_index(kind=kind), threads=1)
+    efs = gallery.tune(vectors[:2], 10**9, 0.99).efs
+    found = gallery.rank(gallery.searcher(efs), ["q", "000"], [None, "000"], vectors[:2], 10**9)
+    assert found.k == N
+    assert set(found.gallery_ids[0]) == {*(f"{n:03}" for n in range(N - 1)), "copy"}
+    assert set(found.gallery_ids[0]) - set(found.gallery_ids[1]) == {"000"}
+
+
 def test_samples_are_seeded_and_ascending() -> None:
     rows = np.arange(100) * 3
     first = sample_rows(rows, 10, 0)

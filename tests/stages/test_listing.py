@@ -140,6 +140,35 @@ class TestLists:
         found = listed(folder / "list.csv")
         assert (found.rows.ids.tolist(), found.rows.locations.tolist()) == (["a.jpg"], [None])
 
+    @pytest.mark.parametrize(
+        ("uri", "id", "location"),
+        [
+            ("./a.jpg", "", None),
+            ("{root}/a.jpg", "", None),
+            ("{root}//./a.jpg", "", None),
+            ("{root}/a.jpg", "a.jpg", None),
+            ("{root}/a.jpg", "one", "a.jpg"),
+            ("./sub//a.jpg", "one", "sub/a.jpg"),
+            ("{root}s/a.jpg", "one", "{root}s/a.jpg"),
+            ("../a.jpg", "", None),
+            ("../a.jpg", "one", "../a.jpg"),
+            ("https://host/a.jpg", "one", "https://host/a.jpg"),
+        ],
+    )
+    def test_locations_are_relative_to_the_root(
+        self, tmp_path: Path, write_files: WriteFiles, uri: str, id: str, location: str | None
+    ) -> None:
+        folder = tmp_path / "in"
+        lines = f"uri,id\n{uri},{id}\n".format(root=folder)
+        rows = listed(write_files(folder, {"list.csv": lines.encode()}) / "list.csv").rows
+        assert rows.locations.tolist() == [location and location.format(root=folder)]
+
+    def test_the_fingerprint_sees_a_file_whose_name_is_no_utf8(self, tmp_path: Path, write_files: WriteFiles) -> None:
+        folder = write_files(tmp_path / "in", {"list.csv": b"uri\n%FF.jpg\n", "\udcff.jpg": b"x"})
+        before = listed(folder / "list.csv").fingerprint
+        (folder / "\udcff.jpg").write_bytes(b"longer")
+        assert listed(folder / "list.csv").fingerprint != before
+
     def test_a_root_of_its_own(self, tmp_path: Path, write_files: WriteFiles) -> None:
         path = write_files(tmp_path / "in", {"list.csv": b"uri\na.jpg\n"}) / "list.csv"
         assert listed(path, root=str(tmp_path)).roots == {"": str(tmp_path)}
@@ -159,6 +188,7 @@ class TestLists:
     [
         ((), "at least one source"),
         (("{}/nowhere",), "no such folder or list"),
+        (("a" * 300,), "no such folder or list"),
         (("s3://bucket/prefix",), "expected a folder or a list"),
         (("{}/empty",), "expected images, found none .1 files ignored"),
         (("{0}/full", "{0}/full"), "two sources of one role"),

@@ -19,6 +19,7 @@ from revsearch.storage.manifests import (
     encode_manifest,
     locate,
     note_roots,
+    uri_of,
 )
 
 HOSTILE_IDS = [
@@ -228,3 +229,8 @@ ROOTS = {"": "/all", "gallery/": "/g", "gallery/deep/": "/d", "query/": "/q"}
 def test_the_longest_prefix_that_fits_tells_the_place(id: str, location: str | None, expected: tuple[str, str]) -> None:
     block = dataclasses.replace(manifest(2), ids=column("x", id), locations=column(None, location))
     assert locate(block, 1, ROOTS) == (expected[0], Path(expected[1]))
+
+
+def test_a_uri_is_text_whatever_the_roots_name() -> None:
+    assert uri_of(Path("/data/set"), "a/b.jpg") == "/data/set/a/b.jpg"
+    assert uri_of(Path("/data/\udcffset"), "a/%FE.jpg") == "/data/%FFset/a/%FE.jpg"

@@ -42,8 +42,18 @@ def test_lists_come_back_with_the_places_nobody_filled(store: LocalStore, tmp_pa
     found_rows, found = stored(store, (lists, rows)).whole()
     assert found_rows.tolist() == rows
     assert found.query_ids.tolist() == made.query_ids.tolist()
-    np.testing.assert_array_equal(found.gallery_ids, made.gallery_ids)
-    np.testing.assert_array_equal(found.scores, made.scores)
+    assert found.k == max([1, *map(len, lists)])
+    np.testing.assert_array_equal(found.gallery_ids, made.gallery_ids[:, : found.k])
+    np.testing.assert_array_equal(found.scores, made.scores[:, : found.k])
+
+
+def test_what_was_asked_for_takes_no_memory(store: LocalStore) -> None:
+    """Lists are as long as the gallery had images: a billion places a query would not fit anywhere."""
+    making = Draft(store, "rankings", "0123456789ab", {"k": 10**9}, {})
+    parts = [making.put("part", ".parquet", encode_rankings(*block(GAPS, [1, 2, 3, 4])))]
+    _, whole = StoredRankings.of(store, making.commit(Counts(0, 0), parts)).whole()
+    assert whole.k == 2
+    assert pairs(whole) == pairs(block(GAPS, [1, 2, 3, 4])[0])
 
 
 def test_a_query_with_an_empty_list_is_there(tmp_path: Path) -> None:

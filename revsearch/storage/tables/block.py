@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from revsearch.manifest import Strings
 from revsearch.rejects import Reason, Reject
+from revsearch.storage.names import encode_id
 from revsearch.storage.tables.columns import find_columns
 from revsearch.storage.tables.roles import table_roles
 from revsearch.storage.tables.rows import Broken, Cells, Rows
@@ -87,7 +88,7 @@ def default_id(uri: str, root: Path) -> str:
     kept = "/".join(part for part in uri.split("/") if part not in ("", "."))
     if not uri.startswith("/"):
         return kept or uri
-    top = os.path.abspath(root).strip("/") + "/"  # noqa: PTH100  # Path.absolute keeps ..
+    top = encode_id(os.fsencode(os.path.abspath(root))).strip("/") + "/"  # noqa: PTH100  # Path.absolute keeps ..
     return kept.removeprefix(top) if kept.startswith(top) else "/" + kept
 
 
@@ -108,8 +109,9 @@ def _column(rows: Rows, name: str | None) -> Cells:
 
 
 def _reject(broken: Broken, path: Path, unit: str) -> Reject:
-    place = f"{path.name}:{broken.line}"
-    return Reject(place, str(path), STAGE, Reason.PARSE, f"{path} {unit} {broken.line}: {broken.message}")
+    uri = encode_id(os.fsencode(path))  # no row may hold a name that is no UTF-8
+    place = f"{uri.rpartition('/')[2]}:{broken.line}"
+    return Reject(place, uri, STAGE, Reason.PARSE, f"{uri} {unit} {broken.line}: {broken.message}")
 
 
 def _strings(values: Cells) -> Strings:

@@ -33,6 +33,16 @@ def test_the_id_is_the_path_below_the_root(uri: str, id: str) -> None:
     assert default_id(uri, Path("/data/set")) == id
 
 
+def test_below_a_root_whose_name_is_no_utf8() -> None:
+    assert default_id("/data/%FFset/a.jpg", Path("/data/\udcffset")) == "a.jpg"
+
+
+def test_rejects_name_a_list_whose_name_is_no_utf8() -> None:
+    rows = Rows([2], {"uri": ["a"]}, [Broken(3, "why")])
+    (reject,) = table_block(rows, Path("s\udcff/l\udcfe.csv"), Path("s\udcff"), "line").rejects
+    assert (reject.id, reject.uri, reject.message) == ("l%FE.csv:3", "s%FF/l%FE.csv", "s%FF/l%FE.csv line 3: why")
+
+
 def test_rejects_name_the_list_and_the_line() -> None:
     rows = Rows([2, 4], {"uri": ["a", None]}, [Broken(3, "why")])
     block = table_block(rows, Path("set/list.csv"), Path("set"), "line")
