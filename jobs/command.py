@@ -62,7 +62,7 @@ class Job:
     @cached_property
     def store(self) -> "Store":
         """The store of `--store`, opened when it is first asked for."""
-        from revsearch.storage.store import open_store
+        from revsearch.storage.opening import open_store
 
         return open_store(self.options.store)
 

@@ -70,8 +70,7 @@ def _rank_files(spec: RankSpec, job: Job) -> Outcome:
     if spec.sample:
         raise InvalidSpec("--sample: image files are ranked one and all; leave it out, or rank a folder")
     index = resolve(job.store, spec.index, "index")
-    files = [Path(query) for query in dict.fromkeys(spec.queries)]  # a photo named twice is one query
-    return Outcome(lines=tuple(_lines(search_files(files, index, job.store, spec.k))))
+    return Outcome(lines=tuple(_lines(search_files(spec.queries, index, job.store, spec.k))))
 
 
 def _rank_folder(spec: RankSpec, job: Job) -> Outcome:

@@ -14,6 +14,7 @@ from revsearch.space import EmbeddingSpace
 Vectors = NDArray[np.float32]  # [n, dim]
 
 _SMALLEST_NORM = float(np.sqrt(np.finfo(np.float32).tiny))
+_LARGEST_NORM = float(np.sqrt(np.finfo(np.float32).max))
 
 
 @dataclass(frozen=True)
@@ -82,17 +83,20 @@ def choose_parts(n_rows: int, parts: Sequence[NDArray[np.int64]]) -> list[NDArra
 def vector_reasons(vectors: Vectors) -> list[Reason | None]:
     """Return for each vector `[n, dim]` why it may not enter an index, or None where it may.
 
-    Indexes and norms sum squares in float32: a vector whose sum overflows is as good as infinite there, one whose
-    squares vanish as good as zero.
+    Indexes sum squares in float32: a vector whose sum overflows is as good as infinite there, one whose squares
+    vanish as good as zero.
     """
-    with np.errstate(over="ignore", under="ignore"):  # the norm itself tells
-        norms = np.linalg.norm(vectors, axis=1)
     return [
-        Reason.NOT_FINITE if not np.isfinite(norm) else Reason.ZERO_NORM if norm < _SMALLEST_NORM else None
-        for norm in norms
+        Reason.NOT_FINITE if not norm <= _LARGEST_NORM else Reason.ZERO_NORM if norm < _SMALLEST_NORM else None
+        for norm in _norms(vectors)  # not a number is not less or equal either
     ]
 
 
 def normalise(vectors: Vectors) -> Vectors:
     """Return vectors `[n, dim]` at unit Euclidean length, float32."""
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+    return np.asarray(vectors / _norms(vectors).astype(np.float32)[:, None], np.float32)
+
+
+def _norms(vectors: Vectors) -> NDArray[np.float64]:
+    """Return Euclidean lengths `[n]`, summed in float64: squares of small numbers vanish in float32."""
+    return np.asarray(np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)))

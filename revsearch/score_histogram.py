@@ -13,7 +13,7 @@ from revsearch.specs import Metric
 
 
 @dataclass(frozen=True)
-class ScoreHistogram:
+class ScoreCounts:
     """Pairs counted by score.
 
     Attributes:
@@ -34,7 +34,7 @@ def score_histogram(
     rows: NDArray[np.int64],
     metric: Metric,
     bins: int = 100,
-) -> ScoreHistogram:
+) -> ScoreCounts:
     """Count the scores of some queries `[q, dim]`, `rows` of a relevance, with the whole gallery `[n, dim]`.
 
     A few hundred seeded queries draw the picture of all.
@@ -49,7 +49,7 @@ def score_histogram(
         scores[block.junk.inside(tile)[1]] = np.nan  # no bin takes it
         matches += found
         others += np.histogram(scores, bins, bounds)[0] - found
-    return ScoreHistogram(edges, matches, others)
+    return ScoreCounts(edges, matches, others)
 
 
 def _longest(vectors: Vectors) -> float:

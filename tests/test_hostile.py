@@ -17,9 +17,9 @@ from revsearch.rejects import Reason
 from revsearch.storage.artifact import load
 from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.names import decode_id, encode_id
+from revsearch.storage.opening import open_store
 from revsearch.storage.rank_lists import StoredRankings
 from revsearch.storage.reject_table import read_rejects
-from revsearch.storage.store import open_store
 
 pytestmark = pytest.mark.ray
 

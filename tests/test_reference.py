@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from revsearch.storage.artifact import load
-from revsearch.storage.store import open_store
+from revsearch.storage.opening import open_store
 
 pytestmark = [pytest.mark.ray, pytest.mark.data, pytest.mark.slow]
 

@@ -3,7 +3,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revsearch.rejects import EXPECTED, Reason, Reject, Rejection, count_reasons
+from revsearch.rejects import EXPECTED, Reason, Rejection, count_reasons
 
 
 def test_the_reasons_that_may_pass_are_those_of_the_run_and_of_the_file_system() -> None:
@@ -21,11 +21,9 @@ def test_only_duplicates_of_the_gallery_are_expected() -> None:
     assert set(EXPECTED) == {Reason.DUPLICATE_OF_GALLERY}
 
 
-def test_a_rejection_becomes_the_row_that_accounts_for_it() -> None:
+def test_a_rejection_says_what_for() -> None:
     rejection = Rejection(Reason.EMPTY, "'a.jpg': no bytes")
-    assert rejection.reject("a.jpg", "/photos/a.jpg", "manifest") == Reject(
-        "a.jpg", "/photos/a.jpg", "manifest", Reason.EMPTY, "'a.jpg': no bytes", attempt=1
-    )
+    assert (rejection.reason, str(rejection)) == (Reason.EMPTY, "'a.jpg': no bytes")
 
 
 @settings(max_examples=50)

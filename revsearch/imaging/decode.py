@@ -19,7 +19,7 @@ class Decoded:
     """Pixels, and what had to be done to get them.
 
     Attributes:
-        pixels: uint8 `[h, w, 3]`, RGB; `[size, size, 3]` where a `Preprocess` was given.
+        pixels: uint8 `[size, size, 3]`, RGB.
         flags: of `truncated` and `rescaled`, in this order.
     """
 
@@ -39,17 +39,6 @@ def decode(data: bytes, preprocess: Preprocess, limits: ImageLimits, *, allow_tr
     with pictures_at_fault():
         image, flags = upright_rgb(data, limits, allow_truncated=allow_truncated)
         return Decoded(np.array(fit_square(image, preprocess)), flags)
-
-
-def decode_full(data: bytes, limits: ImageLimits, *, allow_truncated: bool = False) -> Decoded:
-    """Decode a picture's first frame at its own size, upright, `[h, w, 3]`.
-
-    Raises:
-        Rejection: as `decode`.
-    """
-    with pictures_at_fault():
-        image, flags = upright_rgb(data, limits, allow_truncated=allow_truncated)
-        return Decoded(np.array(image), flags)
 
 
 def upright_rgb(data: bytes, limits: ImageLimits, *, allow_truncated: bool) -> tuple[Image.Image, tuple[str, ...]]:

@@ -12,8 +12,6 @@ class TunedGraph:
 
     Attributes:
         ef: width of the search.
-        n_queries: queries answered so far.
-        n_exact: those of them that the graph left short.
     """
 
     def __init__(self, graph: HnswGraph, exact: ExactIndex, ef: int) -> None:
@@ -28,8 +26,6 @@ class TunedGraph:
         self._graph = graph
         self._exact = exact
         self.ef = ef
-        self.n_queries = 0
-        self.n_exact = 0
 
     def __len__(self) -> int:
         return len(self._graph)
@@ -39,6 +35,4 @@ class TunedGraph:
         rows, scores, short = self._graph.search(queries, k, ef=self.ef)
         if short.any():
             rows[short], scores[short] = self._exact.search(queries[short], k)
-        self.n_queries += len(queries)
-        self.n_exact += int(short.sum())
         return rows, scores

@@ -31,7 +31,7 @@ def describe(
 
 
 def _preprocess(name: EncoderName, fit: Fit, size: int | None) -> Preprocess:
-    own = own_preprocess(name)
+    own = own_preprocess(name.architecture, name.weights if name.seed is None else None)
     if size is None or size == own.size:
         return replace(own, fit=fit)
     if family_of(name.architecture).fixed_size:

@@ -3,7 +3,6 @@
 A state dict is data. Files that could carry code are refused before any of it runs.
 """
 
-import hashlib
 import zipfile
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from revsearch.errors import CorruptArtifact, InvalidSpec
+from revsearch.fingerprint import file_sha256
 from revsearch.model.download import download, hash_in_name
 from revsearch.model.names import EncoderName
 from revsearch.model.zoo import weights_url
@@ -33,7 +33,7 @@ def find_weights(name: EncoderName, folder: Path | None) -> Path:
     """
     if name.file is not None:
         return _named_file(name.file)
-    url = weights_url(name)
+    url = weights_url(name.architecture, name.weights)
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     candidates = [place / Path(url).name for place in (folder, cache) if place is not None]
     found = next((path for path in candidates if path.is_file()), None)
@@ -41,12 +41,6 @@ def find_weights(name: EncoderName, folder: Path | None) -> Path:
         return _downloaded(url, candidates)
     _require_hash(found)
     return found
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hex digits, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_state(path: Path) -> dict[str, Tensor]:

@@ -7,7 +7,6 @@ from torch import nn
 from torchvision import models
 from torchvision.transforms import InterpolationMode
 
-from revsearch.model.names import EncoderName
 from revsearch.space import Interpolation, Preprocess
 
 _INTERPOLATIONS: dict[InterpolationMode, Interpolation] = {
@@ -40,15 +39,14 @@ def default_weights(architecture: str) -> str:
     return str(_registry.get_model_weights(architecture).DEFAULT.name)
 
 
-def weights_url(name: EncoderName) -> str:
+def weights_url(architecture: str, weights: str) -> str:
     """Return where torchvision publishes the file of these weights."""
-    return str(_registry.get_model_weights(name.architecture)[name.weights].url)
+    return str(_registry.get_model_weights(architecture)[weights].url)
 
 
-def own_preprocess(name: EncoderName) -> Preprocess:
-    """Return the preprocessing that came with these weights; random ones take that of the model's default weights."""
-    weights = name.weights if name.seed is None else default_weights(name.architecture)
-    transforms = _registry.get_model_weights(name.architecture)[weights].transforms()
+def own_preprocess(architecture: str, weights: str | None) -> Preprocess:
+    """Return the preprocessing that came with these weights; None: with the model's default ones."""
+    transforms = _registry.get_model_weights(architecture)[weights or default_weights(architecture)].transforms()
     mean, std = (_three(values) for values in (transforms.mean, transforms.std))
     (resize,), (size,) = transforms.resize_size, transforms.crop_size
     return Preprocess("crop", resize, size, _INTERPOLATIONS[transforms.interpolation], mean, std)

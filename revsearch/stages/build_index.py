@@ -98,7 +98,7 @@ class _Rows:
 
     def in_id_order(self) -> "_Rows":
         """Return the rows sorted by id: of equal vectors the lower one is found first, as rankings have it."""
-        order = np.argsort(self.ids.astype(str))
+        order = np.argsort(self.ids)
         return _Rows(self.ids[order], self.keys[order], self.source[order], self.rows[order])
 
 
@@ -167,8 +167,9 @@ class _Build:
             taken.append(good)
         keys = content_keys(np.concatenate(contents))
         rows = _Rows(np.concatenate(ids), keys, np.concatenate(sources), np.concatenate(taken))
-        _require_sound_rows(rows, [str(each.artifact) for each in self.embeddings])
-        return rows.in_id_order(), rejected
+        rows = rows.in_id_order()
+        _require_sound_ids(rows.ids, [str(each.artifact) for each in self.embeddings])
+        return rows, rejected
 
     def _merge(self, rows: _Rows, first: NDArray[np.int64]) -> Vectors:
         """Write one vector a content into the index's matrix, `[n, dim]`, at unit length for cosine."""
@@ -206,9 +207,10 @@ class _Build:
         return bounds, parts
 
 
-def _require_sound_rows(rows: _Rows, names: list[str]) -> None:
-    if not len(rows.ids):
+def _require_sound_ids(ids: Strings, names: list[str]) -> None:
+    """Refuse ids `[m]` (ascending) of nothing, or of which one is there twice."""
+    if not len(ids):
         raise InvalidSpec(f"{', '.join(names)}: expected gallery or distractor rows to index, found none embedded")
-    ids, counts = np.unique(rows.ids.astype(str), return_counts=True)
-    if np.any(counts > 1):
-        raise InvalidSpec(f"{', '.join(names)}: one id in two manifests, first: {ids[counts > 1][:5].tolist()}")
+    twice = ids[1:][ids[1:] == ids[:-1]]
+    if len(twice):
+        raise InvalidSpec(f"{', '.join(names)}: one id in two manifests, first: {twice[:5].tolist()}")

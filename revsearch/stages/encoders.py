@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from revsearch.descriptors import color_histogram
 from revsearch.embeddings import Vectors
 from revsearch.errors import CorruptArtifact, InvalidSpec
+from revsearch.fingerprint import file_sha256
 from revsearch.model.allocator import keep_freed_memory
 from revsearch.space import EmbeddingSpace
 from revsearch.specs import EmbedSpec, Precision
-from revsearch.storage.artifact import file_sha256
 from revsearch.storage.catalog import resolve
 from revsearch.storage.store import Store
 

@@ -19,7 +19,7 @@ from revsearch.metric_rules import served_metrics
 from revsearch.protocols import rules as protocol_rules
 from revsearch.render.csv import Cell, write_csv
 from revsearch.render.page import render_report
-from revsearch.score_histogram import ScoreHistogram
+from revsearch.score_histogram import ScoreCounts
 from revsearch.significance import Bootstrap
 from revsearch.specs import EvaluateSpec, Plan, Protocol, Resources, require_sound
 from revsearch.stages import cluster
@@ -106,7 +106,7 @@ class _JudgeActor:
         """Return how deep the lists reach, the served metrics of queries `rows`, and their hit rate at each k."""
         return self.judge.served.depth, self.judge.served_figures(rows), self.judge.hit_curve(rows)
 
-    def histogram(self, rows: NDArray[np.int64]) -> ScoreHistogram:
+    def histogram(self, rows: NDArray[np.int64]) -> ScoreCounts:
         """Count the scores of queries `rows`."""
         return self.judge.histogram(rows)
 

@@ -18,7 +18,7 @@ from revsearch.metrics import hit_rate_at_k
 from revsearch.postings import Postings
 from revsearch.protocols import ProtocolRules, resolve, rules
 from revsearch.relevance import Relevance, twins
-from revsearch.score_histogram import ScoreHistogram, score_histogram
+from revsearch.score_histogram import ScoreCounts, score_histogram
 from revsearch.served import ServedHits, served_hits
 from revsearch.specs import Metric, Protocol, Twins
 from revsearch.stages.sides import Side, in_id_order, join_sides, read_side
@@ -157,7 +157,7 @@ class Judge:
         hits = self.served.hits[rows]
         return [float(hit_rate_at_k(hits, k).mean()) for k in range(1, self.served.depth + 1)]
 
-    def histogram(self, rows: NDArray[np.int64]) -> ScoreHistogram:
+    def histogram(self, rows: NDArray[np.int64]) -> ScoreCounts:
         """Count the scores of queries `rows` with the whole gallery."""
         vectors = np.asarray(self.queries.vectors[rows])
         return score_histogram(vectors, self.gallery.vectors, self._truth, rows, self.case.metric)

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from revsearch.errors import InvalidSpec
-from revsearch.fingerprint import canonical_json
+from revsearch.fingerprint import canonical_json, file_sha256
 from revsearch.manifest import ROLES, Manifest, Role, Strings
 from revsearch.rejects import Reject
 from revsearch.specs import Labels, ManifestSpec
-from revsearch.storage.artifact import file_sha256
 from revsearch.storage.manifests import concatenate, locate
 from revsearch.storage.names import decode_id
 from revsearch.storage.sources import assign_roles_and_labels, list_folder, listing_fingerprint

@@ -24,7 +24,7 @@ from revsearch.render.report import (
     Summary,
     Tile,
 )
-from revsearch.score_histogram import ScoreHistogram as ScoreCounts
+from revsearch.score_histogram import ScoreCounts
 from revsearch.specs import EvaluateSpec, ImageLimits, Protocol
 from revsearch.stages.judging import ShownQuery
 from revsearch.storage.artifact import Artifact, load

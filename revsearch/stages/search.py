@@ -1,7 +1,9 @@
 """Ranking a handful of pictures in this process: no Ray, nothing committed."""
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +16,19 @@ from revsearch.ranking import Rankings
 from revsearch.rejects import Rejection
 from revsearch.space import EmbeddingSpace
 from revsearch.specs import ImageLimits
-from revsearch.stages.encoders import open_encoder
+from revsearch.stages.encoders import Encoder, open_encoder
 from revsearch.stages.gallery import Gallery
 from revsearch.storage.artifact import Artifact
 from revsearch.storage.catalog import resolve
 from revsearch.storage.images import read_image
 from revsearch.storage.names import decode_id, encode_id
+from revsearch.storage.opening import open_store
 from revsearch.storage.sources import list_folder
-from revsearch.storage.store import Store, open_store
+from revsearch.storage.store import Store
 
-_BATCH = 32  # pictures a forward pass
+_LOG = logging.getLogger(__name__)
+
+_BATCH = 32  # pictures decoded and embedded at once
 
 
 def search(
@@ -35,55 +40,92 @@ def search(
     for no graph to be loaded. For thousands of queries use the `rank` command: it spreads over a cluster.
 
     Args:
-        queries: image files and folders.
+        queries: image files and folders. A file given twice is one query; a file of a folder that is no picture is
+            left out with a warning.
         index: id or ref of the index.
         store: where it lies.
         k: gallery images a query.
 
     Raises:
-        InvalidSpec: where a query is no picture, naming the reason.
+        InvalidSpec: where a file that is named itself is no picture, naming the reason; or nothing is one.
         MissingArtifact, CorruptArtifact: where the index is not there or not what was committed.
     """
-    paths = [queries] if isinstance(queries, str | Path) else list(queries)
     opened = open_store(str(store))
-    artifact = resolve(opened, index, "index")
-    return search_files(_files(paths), artifact, opened, k)
+    paths = [queries] if isinstance(queries, str | Path) else queries
+    return search_files(paths, resolve(opened, index, "index"), opened, k)
 
 
-def search_files(files: list[Path], index: Artifact, store: Store, k: int) -> Rankings:
-    """Rank the index's gallery for image files; see `search`."""
+def search_files(queries: Sequence[str | Path], index: Artifact, store: Store, k: int) -> Rankings:
+    """Rank the index's gallery for image files and folders; see `search`."""
     if k < 1:
         raise InvalidSpec(f"k: expected at least 1, found {k}")
+    asked = _asked(queries)
     gallery = Gallery(store, index, threads=0, graphs=False)
     space = gallery.facts.space
-    pixels = np.stack([_picture(file, space) for file in files])
-    encoder = open_encoder(space, store, optimise=False)
-    vectors = np.concatenate([encoder(pixels[start : start + _BATCH]) for start in range(0, len(files), _BATCH)])
-    for file, reason in zip(files, vector_reasons(vectors), strict=True):
-        if reason is not None:
-            raise InvalidSpec(f"{file}: its vector cannot be compared: {reason}")
-    names = [str(file) for file in files]
-    return gallery.rank(gallery.searcher([]), names, [None] * len(names), vectors, k)
+    encoder = open_encoder(space, store)
+    vectors: dict[str, NDArray[np.float32]] = {}
+    for start in range(0, len(asked), _BATCH):
+        vectors |= _embed(asked[start : start + _BATCH], encoder, space)
+    names = list(vectors)
+    if not names:
+        raise InvalidSpec(f"expected pictures to search with, found none among {len(asked)} files")
+    return gallery.rank(gallery.searcher([]), names, [None] * len(names), np.stack([*vectors.values()]), k)
 
 
-def _files(paths: list[str | Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in map(Path, paths):
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A file to search with; `named` where the user named it, and not a folder that holds it."""
+
+    file: Path
+    named: bool
+
+    def refuse(self, why: str) -> None:
+        """Raise where the user named this file; of a folder, the other files are searched with."""
+        if self.named:
+            raise InvalidSpec(f"{self.file}: {why}")
+        _LOG.warning("%s: left out: %s", self.file, why)
+
+
+def _asked(queries: Sequence[str | Path]) -> list[_Query]:
+    """Return every file once, in the order given."""
+    named: dict[Path, bool] = {}
+    for path in map(Path, queries):
         if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where the name is too long
-            files += [path / os.fsdecode(decode_id(id)) for id in list_folder(path, follow_symlinks=False).ids]
+            named |= {file: named.get(file, False) for file in _files(path)}
         else:
-            files.append(path)
-    if not files:
+            named[path] = True
+    if not named:
         raise InvalidSpec("expected image files to search with, found none")
-    return files
+    return [_Query(*each) for each in named.items()]
 
 
-def _picture(file: Path, space: EmbeddingSpace) -> NDArray[np.uint8]:
-    limits = ImageLimits()
+def _files(folder: Path) -> Iterator[Path]:
+    listing = list_folder(folder, follow_symlinks=False)
+    for reject in listing.rejects:
+        _LOG.warning("%s: left out: %s: %s", folder / reject.id, reject.reason, reject.message)
+    return (folder / os.fsdecode(decode_id(id)) for id in listing.ids)
+
+
+def _embed(batch: list[_Query], encoder: Encoder, space: EmbeddingSpace) -> dict[str, NDArray[np.float32]]:
+    """Return the vector `[dim]` of each picture, by the name of its file."""
+    pixels = {query: picture for query in batch if (picture := _picture(query, space)) is not None}
+    if not pixels:
+        return {}
+    found, vectors = {}, encoder(np.stack([*pixels.values()]))
+    for query, vector, reason in zip(pixels, vectors, vector_reasons(vectors), strict=True):
+        if reason is None:
+            found[str(query.file)] = vector
+        else:
+            query.refuse(f"its vector cannot be compared: {reason}")
+    return found
+
+
+def _picture(query: _Query, space: EmbeddingSpace) -> NDArray[np.uint8] | None:
+    limits, file = ImageLimits(), query.file
     try:
-        data = read_image(
-            encode_id(os.fsencode(file.name)), file.absolute().parent, max_bytes=limits.max_bytes, follow_symlinks=True
-        )
+        name, folder = encode_id(os.fsencode(file.name)), file.absolute().parent
+        data = read_image(name, folder, max_bytes=limits.max_bytes, follow_symlinks=True)
         return decode(data, space.preprocess, limits).pixels
     except Rejection as rejection:
-        raise InvalidSpec(f"{file}: expected a picture, found {rejection.reason}: {rejection}") from rejection
+        query.refuse(f"expected a picture, found {rejection.reason}: {rejection}")
+        return None

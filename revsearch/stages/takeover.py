@@ -52,6 +52,8 @@ def take_over(
     Raises:
         RevsearchError: an error of our own that a worker raised.
     """
+    if not len(wanted):
+        return
     keys = content_keys(contents)
     order = np.argsort(keys)
     shared = ray.put((work, wanted[order], keys[order]))

@@ -3,7 +3,6 @@
 `complete` is the only resume logic.
 """
 
-import hashlib
 import json
 import logging
 import re
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 
 from revsearch.embeddings import choose_parts
 from revsearch.errors import Conflict, CorruptArtifact, IncompleteEmbeddings, InvalidSpec, MissingArtifact
-from revsearch.fingerprint import sha256_hex
+from revsearch.fingerprint import file_sha256, sha256_hex
+from revsearch.storage import parquet
 from revsearch.storage.card import KINDS, Card, Counts, Kind, Part, broken_card, library_versions
 from revsearch.storage.store import Store
 
@@ -137,12 +137,27 @@ class Draft:
         if self.store.create_if_absent(f"{self.prefix}/card.json", card.to_bytes()):
             return Artifact(card, f"{self.store.uri}/{self.prefix}", fresh=True)
         winner = load(self.store, self.prefix)
-        ours, theirs = card.counts, winner.card.counts
-        if (ours.n_in, ours.n_ok, dict(ours.rejected)) != (theirs.n_in, theirs.n_ok, dict(theirs.rejected)):
+        if not self._same_account(card, winner.card):
             raise Conflict(
-                f"{winner} was committed meanwhile with {theirs}, this run has {ours}; run `verify {winner}`"
+                f"{winner} was committed meanwhile with {winner.card.counts}, this run has {card.counts}, or rejected "
+                f"other rows; run `verify {winner}`"
             )
         return winner
+
+    def _same_account(self, ours: Card, theirs: Card) -> bool:
+        """Say whether two cards account for the rows alike: counts, and ids and reasons of the rejects."""
+        one, other = ours.counts, theirs.counts
+        if (one.n_in, one.n_ok, dict(one.rejected)) != (other.n_in, other.n_ok, dict(other.rejected)):
+            return False
+        tables = [[part for part in card.parts if part.name.startswith("rejects-")] for card in (ours, theirs)]
+        return tables[0] == tables[1] or not all(tables) or self._rejected(tables[0]) == self._rejected(tables[1])
+
+    def _rejected(self, parts: list[Part]) -> list[tuple[str, str]]:
+        """Return id and reason of every reject: messages and places may differ between two runs."""
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            paths = [fetch(self.store, self.prefix, part, Path(folder)) for part in parts]
+            tables = [parquet.read(path, ("id", "reason")) for path in paths]
+        return sorted((row["id"], row["reason"]) for table in tables for row in table.to_pylist())
 
 
 def complete(
@@ -234,12 +249,6 @@ def verify(store: Store, artifact: Artifact, folder: Path) -> None:
     """Check every part of an artifact against its card; CorruptArtifact at the first that differs."""
     for part in artifact.card.parts:
         fetch(store, str(artifact), part, folder)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _plain(value: Any) -> Any:

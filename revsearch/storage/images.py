@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from revsearch.rejects import Reason, Rejection
-from revsearch.storage.names import decode_id, encode_id
-
-__all__ = ["decode_id", "encode_id", "read_image", "reason_of"]
+from revsearch.storage.names import decode_id
 
 # O_NONBLOCK: opening a FIFO that nobody writes to must not wait. It means nothing for regular files.
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

@@ -14,10 +14,8 @@ from revsearch.storage import parquet
 
 def encode_members(vectors: NDArray[np.int64], ids: Strings) -> bytes:
     """Serialise `[m]` ids and the vector of each, in any order."""
-    order = np.lexsort((ids.astype(str), vectors))
-    return parquet.to_bytes(
-        pa.table({"vector": pa.array(vectors[order], pa.int64()), "id": pa.array(ids[order], pa.string())})
-    )
+    table = pa.table({"vector": pa.array(vectors, pa.int64()), "id": pa.array(ids, pa.string())})
+    return parquet.to_bytes(table.sort_by([("vector", "ascending"), ("id", "ascending")]))
 
 
 def decode_members(path: Path, n_vectors: int) -> Members:

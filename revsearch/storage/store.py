@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from revsearch.errors import InvalidSpec
-
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # what the system answers where a disk is full
 
 
@@ -28,7 +26,7 @@ class Store(Protocol):
 
     @property
     def uri(self) -> str:
-        """The address `open_store` takes."""
+        """The address that `opening.open_store` takes."""
         ...
 
     def read(self, key: str) -> bytes:
@@ -62,16 +60,3 @@ class Store(Protocol):
     def swap(self, key: str, old: bytes | None, new: bytes) -> bool:
         """Replace `old` (None: absent) by `new`; False, and nothing changed, where something else is there."""
         ...
-
-
-def open_store(uri: str) -> Store:
-    """Open the store at `uri`, a folder (made with its first key).
-
-    Raises:
-        InvalidSpec: for an address that is no folder.
-    """
-    from revsearch.storage.local import LocalStore
-
-    if "://" in uri:
-        raise InvalidSpec(f"--store: expected a folder, found {uri!r}")
-    return LocalStore(Path(uri))

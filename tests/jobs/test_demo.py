@@ -5,7 +5,7 @@ import re
 import pytest
 
 from revsearch.storage.artifact import load
-from revsearch.storage.store import open_store
+from revsearch.storage.opening import open_store
 
 pytestmark = pytest.mark.ray
 

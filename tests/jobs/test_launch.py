@@ -20,8 +20,8 @@ from revsearch.errors import Conflict, DiskFull, InvalidSpec
 from revsearch.specs import option
 from revsearch.storage.artifact import Artifact
 from revsearch.storage.card import Card, Counts
+from revsearch.storage.opening import open_store
 from revsearch.storage.refs import read_ref
-from revsearch.storage.store import open_store
 
 HEAVY = ("ray", "torch", "torchvision", "pyarrow", "matplotlib", "hnswlib", "boto3", "PIL")
 CPU_SECONDS = 1.0  # of `--help`; CPU time, because a busy machine says nothing about us

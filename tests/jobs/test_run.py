@@ -11,7 +11,7 @@ from PIL import Image
 from revsearch.storage.artifact import load
 from revsearch.storage.card import Card, Counts
 from revsearch.storage.local import LocalStore
-from revsearch.storage.store import open_store
+from revsearch.storage.opening import open_store
 
 pytestmark = pytest.mark.ray
 

@@ -1,7 +1,7 @@
 import pytest
 
 from revsearch.storage.artifact import load
-from revsearch.storage.store import open_store
+from revsearch.storage.opening import open_store
 
 pytestmark = pytest.mark.ray
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 from revsearch.errors import InvalidSpec
 from revsearch.model.backbone import FeatureKind, backbone, probe
 from revsearch.model.families import build, family_of
-from revsearch.model.names import parse_encoder_name, zoo_names
+from revsearch.model.names import zoo_names
 from revsearch.model.values import random
 from revsearch.model.zoo import own_preprocess
 
@@ -22,7 +22,7 @@ DIMS = {
 
 
 def own_size(architecture: str) -> int:
-    return own_preprocess(parse_encoder_name(architecture)).size
+    return own_preprocess(architecture, None).size
 
 
 @pytest.mark.parametrize("architecture", zoo_names())

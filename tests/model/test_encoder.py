@@ -9,11 +9,11 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Resize
 
 from revsearch.errors import CorruptArtifact, SpaceMismatch
+from revsearch.fingerprint import file_sha256
 from revsearch.model.encoder import TorchEncoder
 from revsearch.model.families import build_empty
 from revsearch.model.names import parse_encoder_name, zoo_names
 from revsearch.model.space import describe
-from revsearch.model.weights import file_sha256
 from revsearch.space import EmbeddingSpace
 
 SMALL = 30_000_000  # parameters

@@ -10,7 +10,7 @@ import torch
 from revsearch.errors import CorruptArtifact, InvalidSpec
 from revsearch.model import weights
 from revsearch.model.names import EncoderName
-from revsearch.model.weights import file_sha256, find_weights, load_state
+from revsearch.model.weights import find_weights, load_state
 
 NAME = EncoderName("resnet50", "IMAGENET1K_V2")
 CONTENT = b"as good as weights"
@@ -21,7 +21,7 @@ FILE = f"resnet50-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """torch's cache, and torchvision's URL of a file that is not there."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setattr(weights, "weights_url", lambda name: (tmp_path / "web" / FILE).as_uri())
+    monkeypatch.setattr(weights, "weights_url", lambda architecture, name: (tmp_path / "web" / FILE).as_uri())
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     return folder
@@ -65,11 +65,6 @@ def test_offline_says_what_to_do(cache: Path, folder: Path) -> None:
         find_weights(NAME, folder)
     for part in (FILE, str(folder), str(cache), "REVSEARCH_WEIGHTS", "--encoder color-histogram"):
         assert part in str(caught.value)
-
-
-def test_sha256_of_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(CONTENT)
-    assert file_sha256(tmp_path / "file") == hashlib.sha256(CONTENT).hexdigest()
 
 
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.zeros(2)}

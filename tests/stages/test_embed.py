@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from revsearch.descriptors.color_histogram import SPACE
 from revsearch.errors import CorruptArtifact, IncompleteEmbeddings, InvalidSpec, MissingArtifact
 from revsearch.fingerprint import sha256_hex
-from revsearch.specs import EmbedSpec, ManifestSpec, Resources
+from revsearch.imaging.decode import decode
+from revsearch.space import EmbeddingSpace
+from revsearch.specs import EmbedSpec, ImageLimits, ManifestSpec, Resources
 from revsearch.stages import embed as stage
 from revsearch.stages.embed import embed, plan_embed
+from revsearch.stages.encoders import open_encoder
 from revsearch.stages.manifest import make_manifest
 from revsearch.storage.artifact import Artifact, verify
+from revsearch.storage.catalog import list_artifacts
 from revsearch.storage.local import LocalStore
 from revsearch.storage.manifests import StoredManifest, note_roots
 from revsearch.storage.reject_table import read_rejects
@@ -230,16 +234,21 @@ class TestTakingOver:
         assert set(found) == old.keys() | new.keys()
         assert all(np.array_equal(found[id], before[id.removeprefix("renamed/")]) for id in old)
 
-    def test_a_damaged_source_is_an_error(self, chain: Chain, tmp_path: Path, by_hand_in: Callable[..., Any]) -> None:
+    @pytest.mark.parametrize("damaged", ["parts", "card"])
+    def test_nothing_is_taken_from_what_is_damaged(
+        self, chain: Chain, tmp_path: Path, by_hand_in: Callable[..., Any], caplog: Any, damaged: str
+    ) -> None:
         store = LocalStore(tmp_path / "store")
         shutil.copytree(chain.store.root / "manifest", store.root / "manifest")
         shutil.copytree(chain.store.root / str(chain.artifact), store.root / str(chain.artifact))
         shutil.copytree(chain.store.root / "refs", store.root / "refs")
-        for part in chain.artifact.parts("part"):
-            flip(store.root / str(chain.artifact) / part.name)
+        names = ["card.json"] if damaged == "card" else [part.name for part in chain.artifact.parts("part")]
+        for name in names:
+            flip(store.root / str(chain.artifact) / name)
         manifest = by_hand_in(store).manifest(["ok/00.png"], root=chain.folder)
-        with pytest.raises(CorruptArtifact, match=f"{chain.artifact}: checksum"):
-            embed(spec(manifest), store, HERE)
+        made = embed(spec(manifest), store, HERE)
+        assert (made.card.counts.n_ok, made.card.counts.n_rejected) == (1, 0)
+        assert f"{chain.artifact}" in caplog.text
 
 
 class TestRetry:
@@ -348,6 +357,39 @@ class TestRefusing:
     def test_gpus_where_there_are_none(self, chain: Chain) -> None:
         with pytest.raises(InvalidSpec, match="--gpus-per-worker"):
             embed(spec(chain.manifest, allow_truncated=True), chain.store, replace(HERE, gpus_per_worker=1.0))
+
+
+@pytest.mark.slow
+def test_a_network_and_its_weights(
+    chain: Chain,
+    store: LocalStore,
+    tmp_path: Path,
+    by_hand: Any,
+    read_vectors: Callable[..., Vectors],
+) -> None:
+    """Vectors are those of a plain loop; damaged weights in the store end a job."""
+    import torch
+    from torchvision import models
+
+    torch.manual_seed(0)
+    weights, ids = tmp_path / "mine.pth", [f"ok/{n:02}.png" for n in range(9)]
+    torch.save(models.squeezenet1_1(weights=None).state_dict(), weights)
+    named = {"encoder": f"squeezenet1_1:IMAGENET1K_V1@{weights}", "image_size": 64}
+    artifact = embed(EmbedSpec(str(by_hand.manifest(ids, root=chain.folder)), **named), store, HERE)
+    space = EmbeddingSpace.from_dict(artifact.card.facts["space"])
+    encoder, found = open_encoder(space, store, threads=1), read_vectors(store, artifact)
+    assert list(found) == ids
+    for id, vector in found.items():
+        pixels = decode(chain.files[id], space.preprocess, ImageLimits()).pixels
+        assert np.abs(vector - encoder(pixels[None])[0]).max() < SAME * np.abs(vector).max()
+
+    (kept,) = store.list("weights/")
+    flip(store.root / kept.key)
+    other = by_hand.manifest(["ok/20.png"], root=chain.folder)
+    with pytest.raises(CorruptArtifact, match="checksum of the weights of squeezenet1_1") as caught:
+        embed(EmbedSpec(str(other), **named), store, HERE)
+    assert (type(caught.value), caught.value.reason) == (CorruptArtifact, "checksum")
+    assert list(list_artifacts(store, "embeddings")) == [str(artifact)]
 
 
 def flip(path: Path) -> None:

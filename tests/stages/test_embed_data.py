@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ray import cloudpickle
 
+from revsearch.errors import DiskFull
 from revsearch.rejects import Reason, Reject
 from revsearch.stages.decoder import Pictures
-from revsearch.stages.embed_data import _columns, _summaries, _to_batch, _to_pictures, run_units
+from revsearch.stages.embed_data import _summaries, _to_batch, _to_pictures, _told, run_units
 from revsearch.stages.embedder import STEPS, Summary
 from revsearch.stages.progress import Stopwatch
 from revsearch.stages.resources import Pool
@@ -42,7 +44,17 @@ def test_pictures_come_back_in_row_order_however_they_are_mixed() -> None:
 
 def test_summaries_come_back() -> None:
     said = Summary(7, 2, 1, {step: float(place) for place, step in enumerate(STEPS)})
-    assert list(_summaries(_columns(said))) == [said]
+    told = _told(lambda: said)
+    assert list(_summaries(told)) == [said]
+    assert told["error"].tolist() == [b""]
+
+
+def test_our_own_error_comes_back_as_itself() -> None:
+    def fail() -> Summary:
+        raise DiskFull("no room left")
+
+    (error,) = _told(fail)["error"]
+    assert repr(cloudpickle.loads(error)) == repr(DiskFull("no room left"))
 
 
 def test_nothing_to_do_needs_no_ray(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ class TestProtocols:
 class Tags(HTMLParser):
     """The tags of a page, in balance."""
 
-    VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
+    VOID = frozenset(["br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"])
 
     def __init__(self) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ def names(sources: list[Any]) -> set[str]:
 def test_parts_of_this_job_come_first(manifest: Artifact, committed: Artifact, make_work: Any) -> None:
     work = make_work(manifest)
     EmbedRows(work)(np.arange(2))
-    found = find_sources(work)
+    found = list(find_sources(work))
     assert found[0] == (work.draft.prefix, work.draft.found_parts("part")[0])
     assert found[1:] == [(str(committed), part) for part in committed.parts("part")]
 
@@ -59,12 +59,12 @@ def test_vectors_of_another_make_are_left_alone(
     manifest: Artifact, committed: Artifact, make_work: Any, other: dict[str, Any]
 ) -> None:
     assert names(find_sources(make_work(manifest))) == {str(committed)}
-    assert find_sources(make_work(manifest, **other)) == []
+    assert list(find_sources(make_work(manifest, **other))) == []
 
 
 def test_what_is_not_committed_is_no_source(manifest: Artifact, store: LocalStore, make_work: Any) -> None:
     store.write("embeddings/aaaaaaaaaaaa/part-x.parquet", b"half")
-    assert find_sources(make_work(manifest)) == []
+    assert list(find_sources(make_work(manifest))) == []
 
 
 def test_nothing_wanted_needs_no_ray(manifest: Artifact, committed: Artifact, make_work: Any) -> None:

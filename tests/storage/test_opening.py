@@ -4,7 +4,7 @@ import pytest
 
 from revsearch.errors import InvalidSpec
 from revsearch.storage.local import LocalStore
-from revsearch.storage.store import open_store
+from revsearch.storage.opening import open_store
 
 
 def test_a_folder_is_opened_and_not_made(tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+"""Whole processes that embed: killed, started again, and two at once. Each has a Ray of its own."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from revsearch.imaging.drawing import draw_collection
+from revsearch.storage.artifact import Artifact, load, verify
+from revsearch.storage.catalog import list_artifacts
+from revsearch.storage.local import LocalStore
+from revsearch.storage.reject_table import read_rejects
+from revsearch.storage.vectors import read_part_rows
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+DEADLINE_S = 240.0
+ORPHANS_S = 60.0
+SAME = 1e-5
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Drawn pictures, broken ones among them, as a manifest of them all; and what a run without faults made of it."""
+
+    folder: Path
+    ids: list[str]
+    by_hand_in: Callable[[LocalStore], Any]
+
+    def manifest_in(self, store: LocalStore) -> str:
+        return str(self.by_hand_in(store).manifest(self.ids, root=self.folder, block_rows=100))
+
+
+@pytest.fixture(scope="module")
+def collection(module_path: Path, by_hand_in: Callable[[LocalStore], Any]) -> Collection:
+    folder = module_path / "in"
+    draw_collection(folder)
+    ids = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return Collection(folder, ids, by_hand_in)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(collection: Collection, module_path: Path) -> tuple[LocalStore, Artifact]:
+    store = LocalStore(module_path / "undisturbed")
+    return store, finished(store, start(store, collection))
+
+
+def start(store: LocalStore, collection: Collection) -> subprocess.Popen[str]:
+    arguments = [
+        "--manifest",
+        collection.manifest_in(store),
+        "--encoder",
+        "color-histogram",
+        "--store",
+        str(store.root),
+    ]
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "jobs.embed", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def finished(store: LocalStore, process: subprocess.Popen[str]) -> Artifact:
+    try:
+        out, err = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()  # nothing where it has ended
+    assert process.returncode == 0, err
+    return load(store, out.splitlines()[-1])
+
+
+def parts_in(store: LocalStore) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in store.root.glob("embeddings/*/part-*")}
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that these did."""
+    try:
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return children + [each for child in children for each in descendants(child)]
+
+
+def wait_for_end(watched: list[int], deadline_s: float) -> None:
+    """Wait until every process (by its pidfd) has ended."""
+    poll, left = select.poll(), set(watched)
+    for descriptor in watched:
+        poll.register(descriptor, select.POLLIN)
+    ends = time.monotonic() + deadline_s
+    while left:
+        ready = poll.poll(max(0.0, ends - time.monotonic()) * 1000)
+        assert ready, f"{len(left)} of {len(watched)} processes are still there after {deadline_s} s"
+        for descriptor, _ in ready:
+            poll.unregister(descriptor)
+            left.discard(descriptor)
+            os.close(descriptor)
+
+
+def open_pids(pids: list[int]) -> list[int]:
+    opened = []
+    for pid in pids:
+        try:
+            opened.append(os.pidfd_open(pid))
+        except ProcessLookupError:
+            continue
+    return opened
+
+
+def require_same(
+    ours: tuple[LocalStore, Artifact],
+    theirs: tuple[LocalStore, Artifact],
+    read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
+) -> None:
+    """Same id, counts, reasons, and vectors within 1e-5."""
+    assert ours[1].id == theirs[1].id
+    assert ours[1].card.counts == theirs[1].card.counts
+    reasons = [{reject.id: reject.reason for reject in read_rejects(*side)} for side in (ours, theirs)]
+    assert reasons[0] == reasons[1]
+    left, right = read_vectors(*ours), read_vectors(*theirs)
+    assert list(left) == list(right)
+    assert np.abs(np.array(list(left.values())) - np.array(list(right.values()))).max() < SAME
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="watching processes that are not ours needs Linux")
+def test_a_killed_driver_leaves_what_a_second_run_takes_up(
+    collection: Collection,
+    undisturbed: tuple[LocalStore, Artifact],
+    store: LocalStore,
+    tmp_path: Path,
+    read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
+) -> None:
+    process = start(store, collection)
+    ends = time.monotonic() + DEADLINE_S
+    try:
+        while not parts_in(store):
+            assert time.monotonic() < ends, "no part within the deadline"
+            try:
+                process.wait(timeout=0.02)
+            except subprocess.TimeoutExpired:
+                continue
+            pytest.fail(f"it ended before it was killed: {process.communicate()[1]}")
+        orphans = open_pids(descendants(process.pid))
+    finally:
+        process.kill()
+        process.communicate()
+    assert orphans
+    wait_for_end(orphans, ORPHANS_S)
+    left = parts_in(store)
+    assert left
+    assert not list(store.root.glob("embeddings/*/card.json"))
+    n_left = sum(len(read_part_rows(path)) for path in store.root.glob("embeddings/*/part-*"))
+    assert n_left < len(collection.ids)
+
+    artifact = finished(store, start(store, collection))
+    require_same((store, artifact), undisturbed, read_vectors)
+    verify(store, artifact, tmp_path)
+    assert left.items() <= parts_in(store).items()
+    assert left.keys() <= {part.name for part in artifact.parts("part")}
+    n_rows = sum(len(read_part_rows(path)) for path in store.root.glob("embeddings/*/part-*"))
+    assert n_rows == len(collection.ids)  # nothing was in flight any more: no row is done twice
+
+
+def test_two_equal_jobs_at_once_make_one_artifact(
+    collection: Collection,
+    undisturbed: tuple[LocalStore, Artifact],
+    store: LocalStore,
+    tmp_path: Path,
+    read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
+) -> None:
+    processes = [start(store, collection) for _ in range(2)]
+    one, two = [finished(store, process) for process in processes]
+    assert one.card == two.card
+    assert list(list_artifacts(store, "embeddings")) == [str(one)]
+    require_same((store, one), undisturbed, read_vectors)
+    verify(store, one, tmp_path)
