@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from revsearch.errors import InvalidSpec
+from revsearch.errors import InvalidSpec, RevsearchError
 from revsearch.specs import Plan, Resources, option
 
 if TYPE_CHECKING:  # a usage error is told before the storage layer is imported
@@ -79,6 +79,7 @@ class Outcome:
         metrics: by name: `value`, `low`, `high`, `n`, `source`.
         paths: places worth opening, by name.
         artifacts: everything committed on the way; each is held against `--max-reject-rate`.
+        failure: what the command ends with all the same, when everything else is told.
         counts: of the whole command, where the artifact's own are not those.
     """
 
@@ -89,6 +90,7 @@ class Outcome:
     metrics: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
     artifacts: "tuple[Artifact, ...]" = ()
+    failure: RevsearchError | None = None
     counts: "Counts | None" = None
 
 

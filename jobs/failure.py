@@ -2,12 +2,12 @@
 
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from jobs.printable import printable
 from jobs.report import Ending
-from revsearch.errors import InvalidSpec, RevsearchError
+from revsearch.errors import CorruptArtifact, InvalidSpec, RevsearchError
 
 INTERNAL = 1
 STOPPED_BY = 128  # plus the number of the signal, as shells count
@@ -49,6 +49,11 @@ def traceback_lines(error: BaseException) -> Iterator[str]:
     """Yield the traceback of an error, ready to be shown."""
     for block in traceback.format_exception(error):
         yield from map(printable, block.rstrip("\n").split("\n"))
+
+
+def all_corrupt(errors: Sequence[CorruptArtifact]) -> CorruptArtifact | None:
+    """Return one error that names everything that was found corrupt, or None where nothing was."""
+    return CorruptArtifact("\n".join(map(str, errors)), reason=errors[0].reason) if errors else None
 
 
 def _raised_on_purpose(error: BaseException) -> RevsearchError | None:

@@ -85,6 +85,8 @@ class _Run:
             self.plan = _planned(command, settings.spec, job)
             return Ending()
         self.outcome = command.run(settings.spec, job)
+        if self.outcome.failure is not None:
+            raise self.outcome.failure
         ending = verdict(self.outcome, job.options.max_reject_rate)
         if job.options.name is not None:
             ending = _named(job, job.options.name, self.outcome, ending)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from jobs.failure import all_corrupt
 from jobs.launch import Command, Job, Outcome, launch
 from revsearch.specs import option
 
@@ -14,21 +15,27 @@ class VerifySpec:
 
 
 def run(spec: VerifySpec, job: Job) -> Outcome:
-    """Verify, a line each; the first artifact that is corrupt ends it with exit 5."""
+    """Verify, a line each; where any is corrupt it ends with exit 5, when all were verified."""
     import tempfile
     from pathlib import Path
 
+    from revsearch.errors import CorruptArtifact
     from revsearch.storage.artifact import verify
     from revsearch.storage.catalog import list_artifacts, resolve
 
-    lines = []
+    lines, corrupt = [], []
     for name in spec.artifacts or list_artifacts(job.store):
-        artifact = resolve(job.store, name)
-        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-            verify(job.store, artifact, Path(folder))
-        parts = artifact.card.parts
-        lines.append(f"{artifact}  ok  {len(parts)} parts  {sum(part.size for part in parts)} bytes")
-    return Outcome(lines=tuple(lines))
+        try:
+            artifact = resolve(job.store, name)
+            with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+                verify(job.store, artifact, Path(folder))
+        except CorruptArtifact as error:
+            corrupt.append(error)
+            lines.append(f"{name}  corrupt")
+        else:
+            parts = artifact.card.parts
+            lines.append(f"{artifact}  ok  {len(parts)} parts  {sum(part.size for part in parts)} bytes")
+    return Outcome(lines=tuple(lines), failure=all_corrupt(corrupt))
 
 
 COMMAND = Command(spec=VerifySpec, run=run, commits=False, computes=False)

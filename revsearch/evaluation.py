@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,16 +60,6 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as an artifact keeps them."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Rebuild an evaluation from an artifact's plain values.
-
-        Raises:
-            TypeError, KeyError: where a field is missing or unknown.
-        """
-        slices = {name: _metric_values(metrics) for name, metrics in values["slices"].items()}
-        return cls(**{**values, "metrics": _metric_values(values["metrics"]), "slices": slices})
 
 
 def summarise(
@@ -144,7 +134,3 @@ def _clusters(n: int, classes: Mapping[str, NDArray[np.int64]]) -> NDArray[np.in
 def _interval(resamples: int, classes: Mapping[str, NDArray[np.int64]]) -> str:
     drawn = "classes" if len(classes) > 1 else "queries"
     return f"95 % percentile bootstrap, {resamples} resamples over {drawn}"
-
-
-def _metric_values(values: Mapping[str, Mapping[str, Any]]) -> dict[str, MetricValue]:
-    return {name: MetricValue(**value) for name, value in values.items()}

@@ -112,6 +112,14 @@ def test_every_vector_without_a_reason_can_be_normalised(values: list[float]) ->
         np.testing.assert_allclose(unit[0], exact / np.sqrt((exact**2).sum()), atol=1e-5)
 
 
+def test_tiny_vectors_are_as_long_as_others_once_normalised() -> None:
+    """Their squares vanish in float32, and with them a part of the length."""
+    vectors = np.full((2, 2048), 2.45e-21, np.float32)
+    assert vector_reasons(vectors) == [None, None]
+    lengths = np.linalg.norm(normalise(vectors).astype(np.float64), axis=1)
+    np.testing.assert_allclose(lengths, 1, atol=1e-6)
+
+
 def test_normalise_divides_each_vector_by_its_own_length() -> None:
     vectors = np.random.default_rng(0).normal(size=(20, 7)).astype(np.float32)
     expected = [[value / sum(v * v for v in row) ** 0.5 for value in row] for row in vectors.tolist()]

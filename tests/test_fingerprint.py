@@ -1,12 +1,13 @@
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revsearch.fingerprint import ID_LENGTH, canonical_json, fingerprint, sha256_hex
+from revsearch.fingerprint import ID_LENGTH, canonical_json, file_sha256, fingerprint, sha256_hex
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -54,3 +55,9 @@ def test_every_part_of_what_was_asked_counts() -> None:
     asked = [("rank", 1, {"k": 10}), ("rank", 2, {"k": 10}), ("embed", 1, {"k": 10}), ("rank", 1, {"k": 11})]
     asked.append(("rank", 1, {"k": 10, "seed": 0}))
     assert len({fingerprint(*each) for each in asked}) == len(asked)
+
+
+def test_a_file_has_the_hash_of_its_bytes(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 5000
+    (tmp_path / "file").write_bytes(data)
+    assert file_sha256(tmp_path / "file") == sha256_hex(data) == hashlib.sha256(data).hexdigest()

@@ -12,7 +12,7 @@ def pair(vectors, metric, M=16):
     return graph, ExactIndex(vectors, metric)
 
 
-def test_short_queries_are_answered_exactly_and_counted():
+def test_short_queries_are_answered_exactly():
     rng = np.random.default_rng(0)
     vectors = np.repeat(rng.normal(size=(20, 16)), 60, axis=0).astype(np.float32)
     queries = rng.normal(size=(50, 16)).astype(np.float32)
@@ -20,7 +20,7 @@ def test_short_queries_are_answered_exactly_and_counted():
     tuned = TunedGraph(graph, exact, 500)
     rows, scores = tuned.search(queries, 500)
     short = graph.search(queries, 500, ef=500).short
-    assert 0 < tuned.n_exact == short.sum() < tuned.n_queries == 50
+    assert 0 < short.sum() < 50
     assert np.array_equal(rows[short], exact.search(queries[short], 500)[0])
     assert (rows >= 0).all()
     assert np.isfinite(scores).all()
@@ -38,12 +38,12 @@ def test_a_thousand_near_equal_vectors_always_give_k_results(metric, spread):
         assert all(len(set(row)) == len(row) for row in rows.tolist())
 
 
-def test_an_untroubled_graph_never_asks_for_exact_search(clustered, metric):
+def test_an_untroubled_graph_never_asks_for_exact_search(clustered, metric, monkeypatch):
     data = clustered(1000, 16)
     tuned = TunedGraph(*pair(data.gallery(metric), metric), 50)
-    tuned.search(data.queries, 10)
-    tuned.search(data.queries[:7], 10)
-    assert (len(tuned), tuned.n_queries, tuned.n_exact) == (1000, 107, 0)
+    monkeypatch.setattr(ExactIndex, "search", None)
+    assert len(tuned) == 1000
+    assert tuned.search(data.queries, 10)[0].shape == (100, 10)
 
 
 def test_a_graph_of_other_vectors_is_refused(clustered):

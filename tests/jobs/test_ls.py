@@ -18,6 +18,18 @@ def test_one_kind(demo, ids, revsearch):
     ]
 
 
+def test_a_corrupt_card_hides_no_other_artifact(demo, ids, revsearch, flipped):
+    store = flipped(ids.embeddings, "card.json", 0.5)
+    told = revsearch("ls", "--store", store)
+    assert told.code == 5
+    expected = revsearch("ls", "--store", demo.store).out.splitlines()
+    assert told.out.splitlines() == [
+        f"{ids.embeddings}  corrupt" if line.startswith(ids.embeddings) else line for line in expected
+    ]
+    assert ids.embeddings in told.err
+    assert revsearch("ls", "--json", "--store", store).json["error"]["reason"] == told.err.split("reason=")[-1].strip()
+
+
 def test_an_unknown_kind(demo, revsearch):
     told = revsearch("ls", "indx", "rankings", "--store", demo.store)
     assert (told.code, told.out) == (2, "")

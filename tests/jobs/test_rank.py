@@ -54,7 +54,8 @@ def test_the_list_is_the_one_that_run_gave(demo, ids, photo, revsearch):
 def test_many_photos_and_a_gallery_smaller_than_k(demo, ids, photo, revsearch):
     *_, other = sorted(demo.images.glob("query/*/*"))
     told = revsearch("rank", "--index", ids.index, photo, other, photo, "--k", 1000, "--store", demo.store, "--json")
-    lines = told.json["lines"]
+    endless = revsearch("rank", "--index", ids.index, photo, other, "--k", 10**9, "--store", demo.store, "--json")
+    assert endless.json["lines"] == (lines := told.json["lines"])
     assert (len(lines), lines[0], lines[1 + 213]) == (2 * (1 + 213), photo, str(other))
     assert (told.json["artifact"], told.json["exit_code"]) == (None, 0)
 
@@ -79,6 +80,8 @@ def test_embeddings_by_prefix(demo, ids, revsearch):
 @pytest.mark.parametrize(
     ("queries", "code", "said"),
     [
+        (["a" * 300], 2, "no file or folder 'aaa"),
+        (["a" * 300, "b.jpg"], 2, "no such file: 'aaa"),
         (["nope.jpg"], 2, "no file or folder 'nope.jpg', and no embeddings 'nope.jpg' in "),
         (["{photo}", "nope.jpg"], 2, "no such file: 'nope.jpg'"),
         (["{photo}", "{folder}"], 2, "expected image files, one folder, or one embeddings id"),

@@ -64,7 +64,7 @@ def test_the_json_object(told, folders, store):
     assert (found["command"], found["kind"], found["exit_code"]) == ("run", "rankings", 0)
     assert found["artifact"] == found["rankings"]
     assert all(found[kind].startswith(f"{kind}/") for kind in KINDS)
-    assert found["counts"] == {"in": 3, "ok": 3, "rejected": {}, "ignored": 0}
+    assert found["counts"] == {"in": 15, "ok": 15, "rejected": {}, "ignored": 1}
     assert all(metric.keys() == {"value", "low", "high", "n", "source"} for metric in found["metrics"].values())
     assert found["metrics"]["hit_rate_at_1"]["value"] == 1.0
     assert found["metrics"]["ap_plain"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 3, "source": "exact"}
@@ -135,7 +135,9 @@ def test_a_query_that_cannot_be_read_is_accounted_for(revsearch, folders, store,
         *("run", "--gallery", folders / "gallery", "--queries", queries, *OFFLINE, "--store", store, "--json")
     )
     assert (told.code, told.json["error"]["reason"]) == (3, "too_many_rejects")
-    assert told.json["counts"] == {"in": 4, "ok": 3, "rejected": {"truncated": 1}, "ignored": 0}
+    assert told.json["counts"] == {"in": 13, "ok": 12, "rejected": {"truncated": 1}, "ignored": 1}
+    counts = load(open_store(store), told.json["rankings"]).card.counts
+    assert (counts.n_in, counts.n_ok, dict(counts.rejected)) == (4, 3, {"truncated": 1})
     assert told.err.splitlines()[-1].startswith("revsearch: exit=3 reason=too_many_rejects artifact=embeddings/")
     assert revsearch("verify", told.json["rankings"], "--store", store).code == 0
 
@@ -205,3 +207,50 @@ def test_two_results_under_one_name_are_a_conflict(told, revsearch, store, monke
     ended = revsearch("evaluate", "--rankings", "best", "--seed", 7, "--store", store)
     assert (ended.code, ended.out) == (6, "")
     assert ended.err.splitlines()[-1] == "revsearch: exit=6 reason=conflict"
+
+
+def test_a_query_that_is_no_picture_is_a_rejected_query(revsearch, folders, store, tmp_path):
+    shutil.copytree(folders / "queries", tmp_path / "queries")
+    (tmp_path / "queries" / "red" / "page.jpg").write_text("<html>not a picture</html>")
+    arguments = ("--gallery", folders / "gallery", "--queries", tmp_path / "queries", *OFFLINE, "--store", store)
+    found = revsearch("run", *arguments, "--json", "--max-reject-rate", 1)
+    assert found.json["counts"] == {"in": 13, "ok": 12, "rejected": {"not_an_image": 1}, "ignored": 1}
+    opened = open_store(store)
+    counts = load(opened, found.json["rankings"]).card.counts
+    assert (counts.n_in, counts.n_ok, dict(counts.rejected)) == (4, 3, {"not_an_image": 1})
+    evaluation = load(opened, found.json["evaluation"])
+    judged = json.loads(opened.read(f"{evaluation}/{evaluation.part('evaluation').name}"))
+    assert judged["counts"]["n_rejected_queries"] == 1
+
+
+def test_a_rejected_view_does_not_shift_the_objects_of_ukbench(revsearch, store, tmp_path):
+    """Four views of an object are four names in order, whatever became of the files."""
+    for number in range(12):
+        hue = [(220, 30, 30), (30, 220, 30), (30, 30, 220)][number // 4]
+        Image.new("RGB", (40, 30), tuple(part - number for part in hue)).save(tmp_path / f"view{number:02}.png")
+    (tmp_path / "view01.png").write_bytes(b"")
+    arguments = ("--gallery", tmp_path, *OFFLINE, "--protocol", "ukbench", "--store", store, "--json")
+    found = revsearch("run", *arguments, "--max-reject-rate", 1)
+    # three views of the first object are left, four of the others: (3 x 3 + 8 x 4) / 11
+    assert found.json["metrics"]["ns4_self_in"]["value"] == pytest.approx(41 / 11)
+
+
+def test_the_same_files_behind_links_are_embedded(revsearch, folders, store, tmp_path):
+    for path in (folders / "gallery").rglob("*.png"):
+        link = tmp_path / "links" / path.relative_to(folders / "gallery")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    plain = revsearch("manifest", folders / "gallery", "--store", store)
+    linked = revsearch("manifest", tmp_path / "links", "--follow-symlinks", "--store", store)
+    assert linked.last == plain.last
+    arguments = ("--manifest", linked.last, "--encoder", "color-histogram", "--store-dtype", "float16")
+    found = revsearch("embed", *arguments, "--store", store, "--json")
+    assert found.json["counts"]["rejected"] == {}
+
+
+def test_retry_refuses_another_encoder(revsearch, told, store):
+    embeddings, manifest = told.json["embeddings"], told.json["manifest"]
+    arguments = ("--manifest", manifest, "--encoder", "squeezenet1_1:random-0", "--retry", embeddings)
+    found = revsearch("embed", *arguments, "--store", store)
+    assert found.code == 2
+    assert "space_fingerprint" in found.err

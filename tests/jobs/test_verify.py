@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import pytest
 
 from revsearch.storage.artifact import load
@@ -17,9 +20,23 @@ def test_a_flipped_bit_in_any_part_is_found(demo, ids, revsearch, flipped, kind)
     id = getattr(ids, kind)
     for part in load(open_store(demo.store), id).card.parts:
         told = revsearch("verify", id, "--store", flipped(id, part.name, 0.5))
-        assert (told.code, told.out) == (5, "")
+        assert (told.code, told.out) == (5, f"{id}  corrupt\n")
         assert part.name in told.err
         assert told.err.splitlines()[-1].startswith("revsearch: exit=5 reason=checksum")
+
+
+def test_it_goes_on_to_the_end_and_names_all_that_is_corrupt(demo, ids, revsearch, tmp_path):
+    store = Path(shutil.copytree(demo.store, tmp_path / "store"))
+    (vectors,) = (store / ids.index).glob("vectors-*")
+    vectors.write_bytes(b"")
+    (store / ids.embeddings / "card.json").write_bytes(b"{}")
+    told = revsearch("verify", "--store", store)
+    assert told.code == 5
+    corrupt = {ids.index, ids.embeddings}
+    assert [line.split()[:2] for line in told.out.splitlines()] == [
+        [id, "corrupt" if id in corrupt else "ok"] for id in vars(ids).values()
+    ]
+    assert all(id in told.err for id in corrupt)
 
 
 def test_a_part_that_is_gone(demo, ids, revsearch, broken):

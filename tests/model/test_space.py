@@ -20,6 +20,10 @@ def test_weights_give_the_preprocessing_and_the_model_the_rest() -> None:
     )
 
 
+def test_random_weights_have_the_preprocessing_of_the_default_ones() -> None:
+    assert described("resnet50:random-3").preprocess == described("resnet50:IMAGENET1K_V2").preprocess
+
+
 @pytest.mark.parametrize("pooling", ["gap", "max", "gem"])
 def test_feature_maps_are_pooled_as_asked(pooling: Pooling) -> None:
     assert described("mobilenet_v2", pooling=pooling).pooling == pooling

@@ -178,6 +178,31 @@ class TestSources:
         secret = hashlib.sha256(files["secret.png"]).digest()
         assert not any(secret in path.read_bytes() for path in store.root.rglob("*.parquet"))
 
+    @pytest.mark.parametrize("id", ["", "one"])
+    def test_a_list_of_absolute_places_is_the_same_manifest_in_any_folder(
+        self, store: LocalStore, tmp_path: Path, make_picture: Callable[..., bytes], write_files: Callable[..., Path],
+        id: str,
+    ) -> None:  # fmt: skip
+        made = []
+        for place in ("here", "there"):
+            folder = tmp_path / place
+            files = {"set/a.png": make_picture(1), "l.csv": f"uri,id\n{folder}/set/a.png,{id}\n".encode()}
+            write_files(folder, files)
+            made.append(make_manifest(ManifestSpec((str(folder / "l.csv"),)), store, HERE))
+        assert made[0].id == made[1].id
+        moved = write_files(tmp_path / "moved", {"l.csv": files["l.csv"]}) / "l.csv"
+        again = make_manifest(ManifestSpec((str(moved),), root=str(tmp_path / "there")), store, HERE)
+        assert again.id == made[0].id
+
+    def test_a_folder_whose_name_is_no_utf8(
+        self, store: LocalStore, tmp_path: Path, make_picture: Callable[..., bytes], write_files: Callable[..., Path]
+    ) -> None:
+        folder = write_files(tmp_path / "\udcff", {"a.png": make_picture(1), "empty.png": b""})
+        made = make_manifest(ManifestSpec((str(folder),)), store, HERE)
+        assert whole(store, made).ids.tolist() == ["a.png"]
+        (reject,) = read_rejects(store, made)
+        assert (reject.id, reject.uri) == ("empty.png", f"{tmp_path}/%FF/empty.png")
+
     def test_sources_of_several_roles(
         self, store: LocalStore, tmp_path: Path, make_picture: Callable[..., bytes], write_files: Callable[..., Path]
     ) -> None:

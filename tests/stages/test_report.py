@@ -11,7 +11,7 @@ from PIL import Image
 
 from revsearch.evaluation import Evaluation, MetricValue
 from revsearch.render.report import Report
-from revsearch.score_histogram import ScoreHistogram
+from revsearch.score_histogram import ScoreCounts
 from revsearch.specs import EvaluateSpec
 from revsearch.stages.judging import ShownPlace, ShownQuery
 from revsearch.stages.report import Findings, build_report
@@ -135,7 +135,7 @@ def test_figures_head_the_page_in_order(made: Made) -> None:
 
 
 def test_empty_ends_of_the_histogram_are_cut(made: Made) -> None:
-    counts = ScoreHistogram(np.linspace(0, 1, 6), np.array([0, 2, 0, 1, 0]), np.array([0, 0, 0, 1, 0]))
+    counts = ScoreCounts(np.linspace(0, 1, 6), np.array([0, 2, 0, 1, 0]), np.array([0, 0, 0, 1, 0]))
     found = made.report(Findings("competition", NOTHING, [], histogram=counts)).histogram
     assert found is not None
     assert found.edges == pytest.approx((0.2, 0.4, 0.6, 0.8))

@@ -17,9 +17,11 @@ from revsearch.errors import (
     StoreUnavailable,
 )
 from revsearch.fingerprint import sha256_hex
-from revsearch.storage.artifact import Artifact, Draft, complete, fetch, file_sha256, find, load, verify
+from revsearch.rejects import Reason, Reject
+from revsearch.storage.artifact import Artifact, Draft, complete, fetch, find, load, verify
 from revsearch.storage.card import Card, Counts, Part
 from revsearch.storage.local import LocalStore
+from revsearch.storage.reject_table import encode_rejects
 from revsearch.storage.store import KeyInfo, Store
 
 Rows = NDArray[np.int64]
@@ -41,7 +43,6 @@ def test_a_part_is_named_by_its_bytes(store: LocalStore, tmp_path: Path) -> None
     assert store.read(f"{NAME}/{part.name}") == b"rows"
     (tmp_path / "file").write_bytes(b"rows")
     assert draft(store).put_file("part", ".parquet", tmp_path / "file") == part
-    assert file_sha256(tmp_path / "file") == sha256
 
 
 def test_parts_of_an_earlier_run_are_found_by_stem_and_in_order(store: LocalStore) -> None:
@@ -145,6 +146,25 @@ def test_the_loser_of_a_commit_takes_the_winner_where_both_say_the_same(store: L
     winner = draft(store).commit(counts, [draft(store).put("part", ".parquet", b"first")], seconds={"embed": 1})
     loser = draft(store).commit(counts, [draft(store).put("part", ".parquet", b"second")], seconds={"embed": 2})
     assert loser == winner
+
+
+def rejects(store: Store, *rows: tuple[str, Reason], message: str = "") -> Part:
+    table = encode_rejects([Reject(id, f"/{message}/{id}", "embed", reason, message) for id, reason in rows])
+    return draft(store).put("rejects", ".parquet", table)
+
+
+def test_rejects_are_the_same_by_id_and_reason(store: LocalStore) -> None:
+    counts, row = Counts(2, 1, {"empty": 1}), ("a", Reason.EMPTY)
+    winner = draft(store).commit(counts, [rejects(store, row, message="here")])
+    assert draft(store).commit(counts, [rejects(store, row, message="there")]) == winner
+    assert draft(store).commit(counts, [rejects(store, row, message="here")]) == winner
+
+
+def test_other_rejects_of_the_same_number_are_a_conflict(store: LocalStore) -> None:
+    counts = Counts(2, 1, {"empty": 1})
+    draft(store).commit(counts, [rejects(store, ("a", Reason.EMPTY))])
+    with pytest.raises(Conflict, match=f"{NAME} was committed meanwhile.*rejected other rows"):
+        draft(store).commit(counts, [rejects(store, ("b", Reason.EMPTY))])
 
 
 @pytest.mark.parametrize("counts", [Counts(3, 3), Counts(3, 2, {"corrupt": 1}), Counts(4, 3, {"empty": 1})])

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from revsearch.rejects import Reason, Rejection
-from revsearch.storage.images import encode_id, read_image
+from revsearch.storage.images import read_image
+from revsearch.storage.names import encode_id
 
 SECRET = b"the target's bytes"
 

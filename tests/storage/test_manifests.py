@@ -142,6 +142,12 @@ def test_rows_are_found_by_role(found: StoredManifest, whole: Manifest, roles: t
     assert found.rows_of_roles(*roles).tolist() == [row for row, role in enumerate(whole.roles) if role in roles]
 
 
+def test_rows_are_found_by_id(found: StoredManifest, whole: Manifest) -> None:
+    wanted = {whole.ids[row] for row in (0, 7, 8, 24)} | {"no such id", whole.ids[3] + "\0"}
+    assert found.rows_of_ids(wanted).tolist() == [0, 7, 8, 24]
+    assert found.rows_of_ids([]).tolist() == []
+
+
 TAKEN = [[], [0], [24], [6, 7, 8], [7], [8], [0, 5, 7, 8, 19, 20, 24], list(range(25))]
 
 

@@ -13,7 +13,7 @@ def column(*ids: str) -> np.ndarray:
     return np.array(ids, object)
 
 
-IDS = st.text(st.characters(exclude_characters="\0"), max_size=4)  # as no path of a file holds it
+IDS = st.text(max_size=4)
 
 
 @settings(max_examples=25, deadline=None)

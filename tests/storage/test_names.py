@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from revsearch.storage.images import decode_id, encode_id
+from revsearch.storage.names import decode_id, encode_id
 
 UTF8_BYTES = [
     "photo.jpg", "ape/1.jpg", "é.jpg", "e\u0301.jpg", "🦍.jpg", "\u202egpj.exe", "a\nb\tc.jpg", "\"'`.jpg",

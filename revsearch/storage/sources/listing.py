@@ -1,7 +1,6 @@
 """What a listing of a folder holds: ids, sizes and times as columns, for millions of files."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +10,6 @@ from revsearch.manifest import Strings
 from revsearch.rejects import Reject
 
 _HASHED_AT_ONCE = 65_536  # rows
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file of a listing: its id, bytes, and time of change."""
-
-    id: str
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True)
@@ -42,10 +32,6 @@ class Listing:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    def __iter__(self) -> Iterator[Entry]:
-        for id, size, mtime_ns in zip(self.ids, self.sizes, self.mtimes_ns, strict=True):
-            yield Entry(id, int(size), int(mtime_ns))
 
 
 def listing_fingerprint(listing: Listing) -> str:
