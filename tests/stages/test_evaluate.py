@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from revsearch.errors import CorruptArtifact, InvalidSpec, MissingArtifact
-from revsearch.evaluation import Evaluation
+from revsearch.evaluation import Evaluation, MetricValue
 from revsearch.specs import EvaluateSpec, Resources
 from revsearch.stages.evaluate import evaluate, plan_evaluate
 from revsearch.storage.artifact import Artifact
@@ -28,7 +28,13 @@ CLASSES = ("ape", "bee", "<script>alert(1)</script>")
 
 
 def evaluation_of(store: LocalStore, artifact: Artifact) -> Evaluation:
-    return Evaluation.from_dict(json.loads(store.read(f"{artifact}/{artifact.part('evaluation').name}")))
+    said = json.loads(store.read(f"{artifact}/{artifact.part('evaluation').name}"))
+    slices = {label: metric_values(metrics) for label, metrics in said["slices"].items()}
+    return Evaluation(metric_values(said["metrics"]), slices, said["counts"], said["conventions"])
+
+
+def metric_values(metrics: dict[str, Any]) -> dict[str, MetricValue]:
+    return {name: MetricValue(**value) for name, value in metrics.items()}
 
 
 @dataclass(frozen=True)
