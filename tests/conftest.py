@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import os
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import pytest
 from jobs.catalogue import module_name
 from jobs.command import ENVIRONMENT
 from jobs.launch import execute
+
+os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # no test starts a Ray by accident, and none leaves it to the next
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

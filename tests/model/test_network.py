@@ -32,7 +32,7 @@ def test_is_normalised_then_features_then_pooled(pooling, pixels: NDArray[np.uin
         "max": features.amax((2, 3)),
         "gem": features.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3),
     }[pooling]
-    found = build_network(space, None, "fp32", "cpu")(torch.from_numpy(pixels))
+    found = build_network(space, None, "fp32", "cpu", optimise=True)(torch.from_numpy(pixels))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -40,5 +40,5 @@ def test_is_normalised_then_features_then_pooled(pooling, pixels: NDArray[np.uin
 def test_takes_the_values_of_a_file(tmp_path: Path, small_space: EmbeddingSpace, pixels: NDArray[np.uint8]) -> None:
     torch.save(random("squeezenet1_1", 64, 0).state_dict(), tmp_path / "weights.pth")
     batch = torch.from_numpy(pixels)
-    from_file = build_network(small_space, tmp_path / "weights.pth", "fp32", "cpu")(batch)
-    torch.testing.assert_close(from_file, build_network(small_space, None, "fp32", "cpu")(batch))
+    from_file = build_network(small_space, tmp_path / "weights.pth", "fp32", "cpu", optimise=True)(batch)
+    torch.testing.assert_close(from_file, build_network(small_space, None, "fp32", "cpu", optimise=True)(batch))
