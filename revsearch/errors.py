@@ -58,10 +58,6 @@ class CorruptArtifact(PermanentError):
         super().__init__(message)
         self.reason = reason
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # Errors travel from Ray workers to the driver by pickle, which calls the class with `args` alone.
-        return (_corrupt, (str(self), self.reason))
-
 
 class SpaceMismatch(PermanentError):
     """Vectors of two embedding spaces, or of two dimensions, were to be compared."""
@@ -101,7 +97,3 @@ class DiskFull(TransientError):
     """No room left where the store writes."""
 
     reason = "disk_full"
-
-
-def _corrupt(message: str, reason: str) -> CorruptArtifact:
-    return CorruptArtifact(message, reason=reason)
