@@ -55,7 +55,8 @@ def require_same(found: dict, expected: dict) -> None:
     for theirs, ours in NAMES.items():
         if theirs in expected:
             assert found["metrics"][ours]["value"] == pytest.approx(expected[theirs], abs=TOLERANCE), ours
-    assert found["counts"]["ok"] == expected["n_query"]
+    assert found["metrics"]["hit_rate_at_1"]["n"] == expected["n_query"]
+    assert found["counts"]["ok"] == expected["n_query"] + expected["n_gallery_total"]
 
 
 @pytest.mark.parametrize("kind", ["exact", "hnsw"])
