@@ -1,7 +1,7 @@
 """collect -> Manifest: hash every file's bytes once, read its header, account for what is no picture.
 
-Workers scan shards of the listing; the driver streams what they found through its disk, and of each row keeps no more
-than its content hash until the set is known.
+Workers scan shards of the listing; the driver streams what they found through its disk. In memory it keeps the listing
+(ids, roles, labels) and each row's content hash until the set is known: a few hundred bytes a file.
 """
 
 import hashlib
