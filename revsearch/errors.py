@@ -7,6 +7,8 @@
     │   ├── CorruptArtifact    exit 5   bytes are not what their card says
     │   ├── SpaceMismatch      exit 5   vectors that may not be compared
     │   ├── IncompleteEmbeddings  exit 5  parts without a card, rows without an outcome
+    │   ├── TrainingCollapsed  exit 4   embeddings became one, the loss does not move
+    │   ├── TrainingDiverged   exit 5   a loss that is no number
     │   └── Conflict           exit 6   somebody else committed something else
     └── TransientError         exit 75  the same call may succeed later
         ├── StoreUnavailable
@@ -71,6 +73,27 @@ class IncompleteEmbeddings(PermanentError):
 
     exit_code = 5
     reason = "unfinished"
+
+
+class TrainingCollapsed(PermanentError):
+    """A training run that learns nothing; its last checkpoint is kept, there is no artifact.
+
+    Reasons: `collapsed` (embeddings became one), `frozen_loss`, `no_active_triplets`.
+    """
+
+    exit_code = 4
+    reason = "collapsed"
+
+    def __init__(self, message: str, *, reason: str = "collapsed") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TrainingDiverged(PermanentError):
+    """A loss or gradient that is no number; its last checkpoint is kept, there is no artifact."""
+
+    exit_code = 5
+    reason = "non_finite_loss"
 
 
 class Conflict(PermanentError):

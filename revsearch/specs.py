@@ -34,9 +34,10 @@ def option(
     at_least: float | None = None,
     at_most: float | None = None,
     positional: bool = False,
+    short: str | None = None,
 ) -> Any:
-    """Declare a spec field: its default (none: required), help text, inclusive bounds, and whether it has no flag."""
-    metadata = {"help": help, "at_least": at_least, "at_most": at_most, "positional": positional}
+    """Declare a spec field: default (none: required), help, inclusive bounds, whether it has no flag, a short one."""
+    metadata = {"help": help, "at_least": at_least, "at_most": at_most, "positional": positional, "short": short}
     if default is _MISSING:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)

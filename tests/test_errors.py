@@ -22,6 +22,8 @@ EXIT_CODES = {
     "CorruptArtifact": 5,
     "SpaceMismatch": 5,
     "IncompleteEmbeddings": 5,
+    "TrainingCollapsed": 4,
+    "TrainingDiverged": 5,
     "Conflict": 6,
     "TransientError": 75,
     "StoreUnavailable": 75,

@@ -12,7 +12,7 @@ from revsearch.errors import CorruptArtifact, IncompleteEmbeddings
 from revsearch.fingerprint import canonical_json, sha256_hex
 from revsearch.rejects import EXPECTED
 
-Kind = Literal["manifest", "embeddings", "index", "rankings", "evaluation"]
+Kind = Literal["manifest", "encoder", "embeddings", "index", "rankings", "evaluation"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SCHEMA = 1  # raised whenever older code could not read what newer code writes
 
