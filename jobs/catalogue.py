@@ -1,6 +1,7 @@
 """Which commands there are: the modules of this folder that define COMMAND, found without importing them."""
 
 import ast
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,12 @@ def commands() -> dict[str, str]:
 def command_names() -> list[str]:
     """Return the names of all commands, sorted."""
     return list(commands())
+
+
+def listing(told: Mapping[str, str]) -> list[str]:
+    """Return a line of help a name: the name, and what is told of it."""
+    width = max(map(len, told), default=0)
+    return [f"  {name:{width}}  {text}" for name, text in told.items()]
 
 
 def module_name(command: str) -> str:

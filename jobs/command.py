@@ -1,11 +1,12 @@
 """The nouns of a job file: what a command is, what it is given and what it gives back."""
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from revsearch.errors import InvalidSpec, RevsearchError
 from revsearch.specs import Plan, Resources, option
@@ -99,12 +100,14 @@ class Command:
     """One command: the module that holds it gives the name (`build_index.py` is `build-index`).
 
     Attributes:
-        spec: dataclass whose fields are the command's own options.
+        spec: dataclass whose fields are the command's own options; where there are presets, what all of them have.
         run: makes the outcome.
         plan: says what `run` would do, without writing; without it `--dry-run` is refused.
         commits: whether it makes artifacts, and so takes `--name`, `--dry-run` and `--max-reject-rate`.
         computes: whether it uses Ray, and so takes `--profile` and the fields of `Resources`.
         stores: whether it works on the store of `--store`, and so takes that option.
+        presets: the spec of each preset by its name; the first word typed chooses one.
+        preset: the chosen one.
     """
 
     spec: type[Any]
@@ -113,6 +116,8 @@ class Command:
     commits: bool = True
     computes: bool = True
     stores: bool = True
+    presets: Mapping[str, type[Any]] = field(default_factory=dict)
+    preset: str = ""
 
     @property
     def hidden(self) -> frozenset[str]:
@@ -124,3 +129,22 @@ class Command:
     def name(self) -> str:
         """As typed: the stem of the file that holds `run`, which is right under `python -m` too."""
         return Path(inspect.getfile(self.run)).stem.replace("_", "-")
+
+    @property
+    def title(self) -> str:
+        """As typed, with its preset: `train triplet`."""
+        return f"{self.name} {self.preset}".rstrip()
+
+    @property
+    def description(self) -> str:
+        """What it does: the first docstring line of the module that holds `run`."""
+        return first_line(sys.modules[self.run.__module__])
+
+    def with_preset(self, preset: str) -> Self:
+        """Return the command with the options of one of its presets."""
+        return replace(self, spec=self.presets[preset], preset=preset)
+
+
+def first_line(documented: object) -> str:
+    """Return the first docstring line of a class or module, nothing where there is none."""
+    return (documented.__doc__ or "").strip().partition("\n")[0]

@@ -11,7 +11,7 @@ from dataclasses import field
 from itertools import groupby, pairwise
 from typing import Annotated, Any
 
-from jobs.command import Command
+from jobs.command import Command, first_line
 from jobs.flag import Flag, Given, flags_of
 from revsearch.errors import InvalidSpec
 from revsearch.specs import did_you_mean
@@ -43,7 +43,7 @@ def read_command_line(command: Command, arguments: Sequence[str]) -> Given:
 
 def _without_mistakes(arguments: Sequence[str], flags: Sequence[Flag]) -> tuple[list[str], list[str]]:
     """Return the arguments that tyro can read, and what is wrong with each other one."""
-    by_spelling = {flag.spelling: flag for flag in flags if not flag.positional}
+    by_spelling = {spelling: flag for flag in flags for spelling in flag.spellings if not flag.positional}
     end = arguments.index("--") if "--" in arguments else len(arguments)
     sound, problems = [], []
     for word, follows in pairwise([*arguments[:end], None]):
@@ -51,7 +51,7 @@ def _without_mistakes(arguments: Sequence[str], flags: Sequence[Flag]) -> tuple[
         if mistake:
             problems.append(mistake)
         elif word is not None:
-            sound.append(word)
+            sound.append(_in_full(word, by_spelling))
     problems += _given_twice(sound, by_spelling)
     return [*sound, *arguments[end:]], problems
 
@@ -68,6 +68,13 @@ def _mistake(word: str, follows: str | None, by_spelling: Mapping[str, Flag]) ->
     if not equals and (follows is None or _is_option(follows)):
         return f"{spelling}: expected a value, found {'nothing' if follows is None else follows}"
     return None
+
+
+def _in_full(word: str, by_spelling: Mapping[str, Flag]) -> str:
+    """Return `--epochs=5` for `-e=5`, and a word that is no short option as it is."""
+    spelling, equals, value = word.partition("=")
+    flag = by_spelling.get(spelling)
+    return word if flag is None else f"{flag.spelling}{equals}{value}"
 
 
 def _given_twice(words: Sequence[str], by_spelling: Mapping[str, Flag]) -> Iterator[str]:
@@ -97,8 +104,8 @@ def _parse(
     try:
         read, strays = tyro.cli(
             line,
-            prog=f"revsearch {command.name}",
-            description=_first_line(command.spec),
+            prog=f"revsearch {command.title}",
+            description=first_line(command.spec),
             args=list(arguments),
             return_unknown_args=True,
             config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
@@ -115,14 +122,14 @@ def _group(owner: type[Any], flags: Iterator[Flag], command: Command) -> type[An
     """Return the dataclass that shows the options of one owner to tyro: lists of texts, empty where not given."""
     fields = [(flag.name, _annotation(flag), field(default=False if flag.switch else ())) for flag in flags]
     group = dataclasses.make_dataclass(owner.__name__, fields)
-    group.__doc__ = "" if owner is command.spec else _first_line(owner)  # the spec's heads the whole help
+    group.__doc__ = "" if owner is command.spec else first_line(owner)  # the spec's heads the whole help
     return group
 
 
 def _annotation(flag: Flag) -> Any:
     import tyro
 
-    shown = tyro.conf.arg(help=flag.help, help_behavior_hint=flag.hint)
+    shown = tyro.conf.arg(help=flag.help, help_behavior_hint=flag.hint, aliases=flag.spellings[1:])
     if flag.switch:
         return Annotated[bool, shown]
     texts: tyro.constructors.PrimitiveConstructorSpec[Sequence[str]] = tyro.constructors.PrimitiveConstructorSpec(
@@ -135,6 +142,3 @@ def _annotation(flag: Flag) -> Any:
     annotation = Annotated[Sequence[str], texts, shown]
     return tyro.conf.Positional[annotation] if flag.positional else annotation
 
-
-def _first_line(documented: type[Any]) -> str:
-    return (documented.__doc__ or "").strip().partition("\n")[0]

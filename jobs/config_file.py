@@ -1,34 +1,47 @@
-"""The `--config` file: TOML, with options for all commands at its top and for one in a table of its name."""
+"""The `--config` file: TOML, with options for all commands at its top and for one in a table of its name.
+
+A preset has a table in its command's: `[train.triplet]` goes before `[train]`, and that before the top.
+"""
 
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jobs.command import Command
 from jobs.flag import Flag, Given
 from revsearch.specs import did_you_mean
 
 NOT_IN_FILE = frozenset({"config"})
 
 
-def read_config(path: Path, command: str, commands: Sequence[str], flags: Sequence[Flag]) -> Given:
+def read_config(path: Path, command: Command, commands: Sequence[str], flags: Sequence[Flag]) -> Given:
     """Return what the file gives `command`: its own table before the top.
 
-    Every key must be an option of the command, every table a command; tables of other commands are left alone.
+    Every key must be an option of the command, every table a command, or one of its presets where it has any; tables
+    of others are left alone.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return Given(problems=[f"--config {path}: expected a TOML file, found: {error}"])
     given = Given()
-    tables = {key.replace("_", "-"): value for key, value in document.items() if isinstance(value, dict)}
-    for name in tables:
-        if name not in commands:
-            given.problems.append(f"--config {path}: unknown command [{name}]{did_you_mean(name, commands)}")
-    top = {key: value for key, value in document.items() if not isinstance(value, dict)}
-    own = tables.get(command, {})
-    _take(given, {**_by_field(top), **_by_field(own)}, flags, path)
+    top, tables = _split(document)
+    for name in tables.keys() - set(commands):
+        given.problems.append(f"--config {path}: unknown command [{name}]{did_you_mean(name, commands)}")
+    own, presets = _split(tables.get(command.name, {})) if command.presets else (tables.get(command.name, {}), {})
+    for name in presets.keys() - set(command.presets):
+        near = did_you_mean(name, command.presets)
+        given.problems.append(f"--config {path}: unknown preset [{command.name}.{name}]{near}")
+    layers = (top, own, presets.get(command.preset, {}))
+    _take(given, {key: value for layer in layers for key, value in _by_field(layer).items()}, flags, path)
     return given
+
+
+def _split(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of a table, and the tables in it by the names of commands or presets."""
+    values = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    return values, {key.replace("_", "-"): value for key, value in table.items() if key not in values}
 
 
 def _by_field(table: Mapping[str, Any]) -> dict[str, Any]:

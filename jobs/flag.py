@@ -63,6 +63,12 @@ class Flag:
         return self.name.upper() if self.positional else "--" + self.name.replace("_", "-")
 
     @property
+    def spellings(self) -> tuple[str, ...]:
+        """All that may be typed for it: the long one, then the short one where there is one (`-bs`)."""
+        short = self.declared.metadata["short"]
+        return (self.spelling, f"-{short}") if short else (self.spelling,)
+
+    @property
     def switch(self) -> bool:
         """Whether it takes no value."""
         return self.kind is bool
@@ -93,8 +99,9 @@ class Flag:
         """What happens without it, in brackets; nothing where the help text says so itself."""
         if self.required:
             return "(required)"
-        told = self.declared.default not in (None, ()) and not self.switch
-        said = [f"default: {self.declared.default}"] if told else []
+        default = self.declared.default
+        told = default not in (None, ()) and not self.switch
+        said = [f"default: {' '.join(map(str, default)) if self.many else default}"] if told else []
         if self.name in ENVIRONMENT and self.owner is Options:
             said.append(f"environment: {ENVIRONMENT[self.name]}")
         return f"({'; '.join(said)})" if said else ""
@@ -131,9 +138,15 @@ class Flag:
 
 
 def flags_of(command: Command) -> list[Flag]:
-    """Return every option of a command: its spec's, the shared ones it takes, and `Resources` where it computes."""
+    """Return every option of a command: its spec's, the shared ones it takes, and `Resources` where it computes.
+
+    Of one name the spec's goes first: the batch of `train` decides what is learned, not how fast.
+    """
+    own = list(_declared(command.spec))
+    names = {flag.name for flag in own}
     shared = [flag for flag in _declared(Options) if flag.name not in command.hidden]
-    return [*_declared(command.spec), *shared, *(_declared(Resources) if command.computes else ())]
+    resources = [flag for flag in _declared(Resources) if command.computes and flag.name not in names]
+    return [*own, *shared, *resources]
 
 
 def _declared(owner: type[Any]) -> Iterator[Flag]:

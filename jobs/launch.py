@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, NoReturn
 
-from jobs.catalogue import commands, module_name
+from jobs.catalogue import commands, listing, module_name
 from jobs.command import Command, Job, Outcome
 from jobs.console import logs_to
 from jobs.failure import ending_of, sigterm_raises, traceback_lines
+from jobs.preset import asks_for_presets, choose_preset, presets_overview
 from jobs.printable import printable
 from jobs.report import Ending, as_json, plan_lines, result_line, summary, verdict
 from jobs.settings import Settings, read_settings
@@ -51,8 +52,12 @@ def execute(command: Command, arguments: Sequence[str]) -> int:
     Returns:
         The exit code. Only `--help` leaves by itself, with SystemExit(0).
     """
+    if asks_for_presets(command, arguments):
+        _to_stdout(presets_overview(command))
+        sys.exit(0)
     run = _Run(command.name, "--json" in arguments, "--debug" in arguments, stores=command.stores)
     try:
+        command, arguments = choose_preset(command, arguments)
         settings = read_settings(command, arguments, os.environ)
     except Exception as error:  # noqa: BLE001  # whatever it was, it becomes an exit code and a message
         return run.tell(run.failed(error))
@@ -141,10 +146,8 @@ def _named(job: Job, name: str, outcome: Outcome, ending: Ending) -> Ending:
 
 
 def _overview() -> list[str]:
-    width = max(map(len, commands()), default=0)
-    listing = [f"  {name:{width}}  {told}" for name, told in commands().items()]
     usage = ["usage: revsearch COMMAND ...", "", f"{metadata.metadata('revsearch')['Summary']}.", "", "commands:"]
-    return [*usage, *listing, "", "`revsearch COMMAND --help` shows the options of a command; --version the version."]
+    return [*usage, *listing(commands()), "", "`revsearch COMMAND --help` shows the options of a command; --version the version."]
 
 
 def _to_stderr(lines: Iterable[str]) -> None:

@@ -35,13 +35,17 @@ def read_settings(command: Command, arguments: Sequence[str], environment: Mappi
     sources = [read_command_line(command, arguments), _from_environment(flags, environment)]
     config = _first("config", sources)
     if isinstance(config, str):
-        sources.append(read_config(Path(config), command.name, command_names(), flags))
-    sources.append(_from_profile(_first("profile", sources)))
+        sources.append(read_config(Path(config), command, command_names(), flags))
     values = {flag.name: value for flag in flags if (value := _first(flag.name, sources)) is not None}
     found = [problem for source in sources for problem in source.problems]
     missing = [flag for flag in flags if flag.required and not values.get(flag.name)]
     found += [f"{flag.spelling}: required: {flag.help}" for flag in missing]
-    settings = [_checked(owner, values, found) for owner in (command.spec, Options, Resources)]
+    given = {
+        owner: {flag.name: values[flag.name] for flag in flags if flag.owner is owner and flag.name in values}
+        for owner in (command.spec, Options, Resources)
+    }
+    given[Resources] = _of_profile(values.get("profile")) | given[Resources]
+    settings = [_checked(owner, own, found) for owner, own in given.items()]
     if found:
         raise InvalidSpec(*found)
     return Settings(*settings)
@@ -56,8 +60,8 @@ def _from_environment(flags: Sequence[Flag], environment: Mapping[str, str]) -> 
     return given
 
 
-def _from_profile(name: object) -> Given:
-    return Given(dataclasses.asdict(profile(name if isinstance(name, str) else Options.profile)))
+def _of_profile(name: object) -> dict[str, Any]:
+    return dataclasses.asdict(profile(name if isinstance(name, str) else Options.profile))
 
 
 def _first(name: str, sources: Sequence[Given]) -> Any:

@@ -181,6 +181,7 @@ class EvaluateSpec:
     bootstrap: int = option(1000, help="resamples of the 95 %% intervals", at_least=100, at_most=100_000)
     seed: int = option(0, help="seed of the resamples", at_least=0, at_most=MAX_SEED)
     sheets: int = option(24, help="queries shown with their closest images", at_least=1)
+    allow_leakage: bool = option(False, help="judge an encoder by images it was trained on too; the report says so")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ Miner = Literal["all", "semihard", "hard"]
 Distance = Literal["cosine", "euclidean"]
 Reconstruction = Literal["mse", "l1"]
 Output = Literal["sigmoid", "linear"]
+Rare = Literal["fail", "skip"]
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ class TrainSpec:
     seed: int = option(0, help="seed of weights, batches and views", at_least=0, at_most=MAX_SEED)
     split: ValidationSplit = option("class", help="what validation holds out: whole classes, or images of each")
     validation_share: float = option(0.2, help="share of classes or images held out", at_least=0.01, at_most=0.9)
+    validation_images: int = option(2000, help="held-out images a validation ranks at most, seeded", at_least=2)
     validate_every: int = option(1, help="epochs between validations and checkpoints", at_least=1)
     patience: int = option(5, help="validations without a gain until training stops; 0: never", at_least=0)
     never: tuple[str, ...] = option((), help="manifests of evaluations: their images may not be trained on")
-    crop: float = option(0.35, help="least share of the picture in a random crop; 1: all of it", at_least=0.05, at_most=1)
+    crop: float = option(0.35, help="least share of the picture in a crop; 1: all of it", at_least=0.05, at_most=1)
     flip: float = option(0.5, help="share of views mirrored", at_least=0, at_most=1)
     rotate: float = option(0.0, help="rotation up to so many degrees to either side", at_least=0, at_most=180)
     zoom: float = option(0.0, help="scaled by a factor of 1 plus or minus this", at_least=0, at_most=0.9)
@@ -84,6 +86,7 @@ class TripletAutoencoderSpec(AutoencoderSpec):
     triplet_weight: float = option(0.1, help="weight of the triplet loss beside reconstruction", at_least=0)
     images_per_class: int = option(5, help="K of the P x K batches", at_least=2, at_most=4096)
     identity: Identity = option("auto", help="what makes two images alike (auto: the group where there is one)")
+    rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
     miner: Miner = option("hard", help="which triplets of a batch count")
     margin: float | None = option(None, help="margin of the triplet loss (default: soft)", at_least=0, at_most=10)
     distance: Distance = option("euclidean", help="between embeddings of unit length")
@@ -133,6 +136,7 @@ class TripletSpec(FineTuneSpec):
     distance: Distance = option("euclidean", help="between embeddings of unit length, of the triplet loss")
     images_per_class: int = option(5, help="K of the P x K batches", at_least=2, at_most=4096)
     identity: Identity = option("auto", help="what makes two images alike (auto: the group where there is one)")
+    rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
     distil: float = option(0.0, help="weight of staying near the start's embeddings", at_least=0)
 
     def conflicts(self) -> Iterator[str]:
@@ -153,6 +157,7 @@ class ContrastiveSpec(FineTuneSpec):
     negative_margin: float = option(1.0, help="distance above which other pairs are left alone", at_least=0, at_most=2)
     images_per_class: int = option(5, help="K of the P x K batches", at_least=2, at_most=4096)
     identity: Identity = option("auto", help="what makes two images alike (auto: the group where there is one)")
+    rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
     distil: float = option(0.0, help="weight of staying near the start's embeddings", at_least=0)
 
     def conflicts(self) -> Iterator[str]:
@@ -178,6 +183,7 @@ class ClassifierSpec(FineTuneSpec):
     width: int = option(32, help="channels of the first convolution, from scratch", at_least=4, at_most=512)
     normalise: Normalise = option("half", help="pixels to network inputs, from scratch")
     identity: Identity = option("label", help="what the classes are")
+    rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
     label_smoothing: float = option(0.1, help="share of the target spread over all classes", at_least=0, at_most=0.9)
 
     @property

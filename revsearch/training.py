@@ -12,7 +12,8 @@ class Validation:
     Attributes:
         epoch: after how many epochs; 0 is the start.
         share: of the way from the start's weights to the trained ones.
-        metrics: `hit_rate_at_1` and `ap_plain`, all against all with self out, where there are labels; `loss`.
+        metrics: `hit_rate_at_1` and `ap_plain`, all against all with self out, where there are labels; `mse` of
+            reconstructions, pixels in 0..1.
         better: the figure candidates are compared by, higher is better.
     """
 

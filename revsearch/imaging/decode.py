@@ -41,12 +41,16 @@ def decode(data: bytes, preprocess: Preprocess, limits: ImageLimits, *, allow_tr
         return Decoded(np.array(fit_square(image, preprocess)), flags)
 
 
-def upright_rgb(data: bytes, limits: ImageLimits, *, allow_truncated: bool) -> tuple[Image.Image, tuple[str, ...]]:
+def upright_rgb(
+    data: bytes, limits: ImageLimits, *, allow_truncated: bool, draft_side: int | None = None
+) -> tuple[Image.Image, tuple[str, ...]]:
     """Return a decoded picture in mode RGB, upright, with its flags; call it inside `pictures_at_fault`.
+
+    `draft_side` is as in `load`.
 
     Raises:
         Rejection: as `decode`.
     """
-    picture, load_flags = load(data, limits, allow_truncated=allow_truncated)
+    picture, load_flags = load(data, limits, allow_truncated=allow_truncated, draft_side=draft_side)
     rgb, colour_flags = to_rgb(picture)
     return turn(rgb, orientation(picture)), load_flags + colour_flags

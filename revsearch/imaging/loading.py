@@ -13,8 +13,13 @@ _END_OF_JPEG = b"\xff\xd9"
 _DECODED_BY_ROWS = frozenset({"PNG", "GIF", "BMP"})
 
 
-def load(data: bytes, limits: ImageLimits, *, allow_truncated: bool) -> tuple[ImageFile, tuple[str, ...]]:
+def load(
+    data: bytes, limits: ImageLimits, *, allow_truncated: bool, draft_side: int | None = None
+) -> tuple[ImageFile, tuple[str, ...]]:
     """Return the decoded picture in its own colour mode, and the flag `truncated` where its end is missing.
+
+    With `draft_side`, a JPEG is decoded at the smallest of 1, 1/2, 1/4, 1/8 of its size whose shorter side is no
+    shorter than that, which is faster and not the same as resizing; other formats are decoded whole.
 
     Call it inside `pictures_at_fault`.
 
@@ -22,6 +27,8 @@ def load(data: bytes, limits: ImageLimits, *, allow_truncated: bool) -> tuple[Im
         Rejection: every reason that a header can give, TRUNCATED or CORRUPT.
     """
     picture = open_picture(data, limits)
+    if draft_side is not None:
+        picture.draft(None, (draft_side, draft_side))
     try:
         picture.load()
     except OSError as error:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from revsearch.errors import SpaceMismatch
 from revsearch.model.network import build_network
+from revsearch.model.precision import compute_fp32_in_full
 from revsearch.space import EmbeddingSpace
 from revsearch.specs import Precision
 
@@ -44,7 +45,7 @@ class TorchEncoder:
         """
         if threads:
             torch.set_num_threads(threads)
-        _compute_fp32_in_full()
+        compute_fp32_in_full()
         self.space = space
         self._device = torch.device(device)
         self._batch_limit: int | None = None
@@ -96,9 +97,3 @@ class TorchEncoder:
                 f"{self.space.encoder}: expected pictures uint8 [b, {size}, {size}, 3], "
                 f"found {pixels.dtype} {list(pixels.shape)}; preprocess them as its space says"
             )
-
-
-def _compute_fp32_in_full() -> None:
-    """Turn TF32 off, which torch turns on for convolutions: fp32 means fp32 on every device."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False

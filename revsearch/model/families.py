@@ -4,7 +4,8 @@ Most need no entry: the children of the model, up to its global pool, are run on
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,8 @@ class Family:
         before: module to run before the first child.
         after: module to run after the last child.
         old_key: keys of torchvision's own, older files; the groups joined are the key of today.
+        blocks: path in the backbone of the module whose children are the blocks that may learn or not; empty: the
+            backbone itself.
     """
 
     last: str | None = None
@@ -50,6 +53,7 @@ class Family:
     before: type[nn.Module] | None = None
     after: type[nn.Module] | None = None
     old_key: re.Pattern[str] | None = None
+    blocks: str = ""
 
     @property
     def fixed_size(self) -> bool:
@@ -67,16 +71,19 @@ _FAMILIES = {
     ),
     "googlenet": _INCEPTION,
     "inception": _INCEPTION,
-    "maxvit": Family(last="classifier.5", size_option=lambda size: {"input_size": (size, size)}),
-    "swin_transformer": Family(last="head"),
-    "vision_transformer": Family(last="heads.head", size_option=lambda size: {"image_size": size}),
+    "maxvit": Family(last="classifier.5", size_option=lambda size: {"input_size": (size, size)}, blocks="blocks"),
+    "regnet": Family(blocks="1"),  # the second of two children, after the stem
+    "swin_transformer": Family(last="head", blocks="features"),
+    "vision_transformer": Family(
+        last="heads.head", size_option=lambda size: {"image_size": size}, blocks="encoder.layers"
+    ),
 }
-_PLAIN = Family()
+PLAIN = Family()
 
 
 def family_of(architecture: str) -> Family:
     """Return the family of one of torchvision's models."""
-    return _FAMILIES.get(builder(architecture).__module__.rpartition(".")[2], _PLAIN)
+    return _FAMILIES.get(builder(architecture).__module__.rpartition(".")[2], PLAIN)
 
 
 def build(architecture: str, size: int) -> nn.Module:
@@ -92,8 +99,15 @@ def build(architecture: str, size: int) -> nn.Module:
 
 def build_empty(architecture: str, size: int) -> nn.Module:
     """Build a whole model as `build` does, but on the meta device: shapes without values, in no time."""
-    with torch.device("meta"), _RealNumbers():
+    with without_values():
         return build(architecture, size).to("meta")
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Let everything built inside lie on the meta device; what lies elsewhere all the same, `to("meta")` brings."""
+    with torch.device("meta"), _RealNumbers():
+        yield
 
 
 class _RealNumbers(TorchFunctionMode):

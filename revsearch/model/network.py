@@ -5,15 +5,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from revsearch.model.backbone import backbone
-from revsearch.model.families import family_of
-from revsearch.model.pooling import pooling_layer
+from revsearch.model.architecture import Architecture
+from revsearch.model.embedder import embedder
 from revsearch.model.precision import in_precision, optimised
-from revsearch.model.values import learned, random
 from revsearch.space import EmbeddingSpace, Preprocess
 from revsearch.specs import Precision
 
-_RANDOM = "random-"
 _EXAMPLE_BATCH = 2
 
 
@@ -30,7 +27,11 @@ class Normalise(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Normalise uint8 `[b, h, w, 3]` to float32 `[b, 3, h, w]`, channels last in memory."""
-        return ((pixels.permute(0, 3, 1, 2).float() / 255) - self.mean) / self.std
+        return self.planes(pixels.permute(0, 3, 1, 2))
+
+    def planes(self, pixels: Tensor) -> Tensor:
+        """Normalise uint8 `[b, 3, h, w]` to float32 of the same shape and order in memory."""
+        return ((pixels.float() / 255) - self.mean) / self.std
 
 
 def build_network(
@@ -41,17 +42,10 @@ def build_network(
     Raises:
         CorruptArtifact: reason `weights`, where the file is not one of the space's architecture.
     """
-    size = space.preprocess.size
-    stages = in_precision(backbone(space.encoder, _whole_model(space, weights)), precision)
-    network = nn.Sequential(Normalise(space.preprocess), stages, pooling_layer(space.pooling)).eval()
+    size, whole = space.preprocess.size, embedder(space, weights)
+    stages = in_precision(whole.backbone, precision)
+    network = nn.Sequential(Normalise(space.preprocess), stages, whole.pooling, whole.head).eval()
     network = network.requires_grad_(False).to(device).to(memory_format=torch.channels_last)
-    if not optimise or precision != "fp32" or family_of(space.encoder).last is not None:
+    if not optimise or precision != "fp32" or Architecture.parse(space.encoder).family.last is not None:
         return network
     return optimised(network, torch.zeros(_EXAMPLE_BATCH, size, size, 3, dtype=torch.uint8, device=device))
-
-
-def _whole_model(space: EmbeddingSpace, weights: Path | None) -> nn.Module:
-    size = space.preprocess.size
-    if weights is None:
-        return random(space.encoder, size, int(space.weights.removeprefix(_RANDOM)))
-    return learned(space.encoder, size, weights)

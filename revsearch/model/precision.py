@@ -60,3 +60,9 @@ def optimised(network: nn.Module, example: Tensor) -> nn.Module:
         warnings.simplefilter("ignore", TracerWarning)
         traced = torch.jit.trace(folded, example, check_trace=False)  # type: ignore[no-untyped-call]  # torch's own
         return torch.jit.optimize_for_inference(traced)
+
+
+def compute_fp32_in_full() -> None:
+    """Turn TF32 off, which torch turns on for convolutions: fp32 means fp32 on every device."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False

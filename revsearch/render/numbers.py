@@ -6,6 +6,18 @@ def figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def short(value: float | None) -> str:
+    """Return a quantity of any size with 4 digits, `–` where there is none: losses, learning rates."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def signed(value: float) -> str:
+    """Return a difference of metrics with 3 decimals and its sign: `+0.061`, `−0.004`, `±0.000`."""
+    rounded = f"{abs(value):.3f}"
+    sign = "±" if not float(rounded) else "+" if value > 0 else "−"
+    return sign + rounded
+
+
 def count(value: int) -> str:
     """Return a count with its thousands apart."""
     return f"{value:,}"

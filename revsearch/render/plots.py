@@ -1,54 +1,23 @@
-"""Plots as PNG bytes, each for light and for dark pages. Colours are Okabe and Ito's, told apart by line style as well.
+"""Plots of the report page. Series are told apart by line style as well as by colour."""
 
-Only matplotlib's `Figure` is used: pyplot keeps every figure in the process and asks for a display.
-"""
-
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from revsearch.render.canvas import Panel, Plot, Theme, plot
 from revsearch.render.numbers import count, figure
 from revsearch.render.report import HitCurve, ScoreHistogram
-
-_WIDTH, _HEIGHT = 5.6, 3.1  # inches; 100 CSS pixels each
-_DPI = 200  # two image pixels a CSS pixel
-
-
-@dataclass(frozen=True, slots=True)
-class Theme:
-    """Colours of a plot on a light or a dark page."""
-
-    ink: str
-    faint: str
-    match: str
-    other: str
-
-
-LIGHT = Theme(ink="#3b4252", faint="#dfe3ea", match="#0072B2", other="#D55E00")
-DARK = Theme(ink="#c9d1dc", faint="#39424f", match="#56B4E9", other="#F0903C")
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A plot as two PNGs with transparent ground, and the words for those who do not see it."""
-
-    title: str
-    alt: str
-    light: bytes
-    dark: bytes
 
 
 def plot_hit_curve(curve: HitCurve) -> Plot:
     """Draw the hit rate over k."""
 
     def draw(axes: Axes, theme: Theme) -> None:
-        axes.fill_between(curve.ks, curve.values, color=theme.match, alpha=0.10, linewidth=0)
-        axes.plot(curve.ks, curve.values, color=theme.match, marker="o", markersize=5, linewidth=2, clip_on=False)
+        axes.fill_between(curve.ks, curve.values, color=theme.colours[0], alpha=0.10, linewidth=0)
+        axes.plot(curve.ks, curve.values, color=theme.colours[0], marker="o", markersize=5, linewidth=2, clip_on=False)
         for k, value in _ends(curve):
             axes.annotate(
                 figure(value), (k, value), (0, 8), textcoords="offset points", ha="center", color=theme.ink, fontsize=9
@@ -59,7 +28,8 @@ def plot_hit_curve(curve: HitCurve) -> Plot:
         axes.set_ylabel("queries with a hit")
 
     values = ", ".join(f"{figure(value)} at {k}" for k, value in zip(curve.ks, curve.values, strict=True))
-    return _plot("Hit rate at k", f"Share of queries with at least one relevant image in the first k: {values}.", draw)
+    alt = f"Share of queries with at least one relevant image in the first k: {values}."
+    return plot(Panel("Hit rate at k", alt, draw))
 
 
 def plot_histogram(histogram: ScoreHistogram) -> Plot:
@@ -76,7 +46,7 @@ def plot_histogram(histogram: ScoreHistogram) -> Plot:
         axes.legend(frameon=False, labelcolor=theme.ink, fontsize=9)
 
     alt = " ".join(_describe(histogram.edges, one) for one in series)
-    return _plot("Scores", f"Histogram of scores. {alt}", draw)
+    return plot(Panel("Scores", f"Histogram of scores. {alt}", draw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,33 +62,8 @@ def _series(histogram: ScoreHistogram) -> tuple[_Series, ...]:
     return _Series("relevant", histogram.matches, is_match=True), _Series("wrong", histogram.others, is_match=False)
 
 
-def _plot(title: str, alt: str, draw: Callable[[Axes, Theme], None]) -> Plot:
-    return Plot(title, alt, _png(draw, LIGHT), _png(draw, DARK))
-
-
-def _png(draw: Callable[[Axes, Theme], None], theme: Theme) -> bytes:
-    drawn = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout="constrained")
-    axes = drawn.add_subplot()
-    _dress(axes, theme)
-    draw(axes, theme)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(color=theme.ink, fontsize=9.5)
-    png = io.BytesIO()
-    # Without the name of the software equal figures are equal bytes, whatever wrote them.
-    drawn.savefig(png, format="png", transparent=True, metadata={"Software": None})
-    return png.getvalue()
-
-
-def _dress(axes: Axes, theme: Theme) -> None:
-    axes.grid(axis="y", color=theme.faint, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(theme.faint)
-    axes.tick_params(colors=theme.ink, labelsize=9, length=0)
-
-
 def _draw_series(axes: Axes, edges: Sequence[float], series: _Series, theme: Theme) -> None:
-    colour, style = (theme.match, "-") if series.is_match else (theme.other, "--")
+    colour, style = (theme.colours[0], "-") if series.is_match else (theme.colours[1], "--")
     total = sum(series.counts)
     shares = [n / max(total, 1) for n in series.counts]
     axes.stairs(shares, edges, fill=True, color=colour, alpha=0.18)

@@ -21,14 +21,15 @@ from revsearch.fingerprint import fingerprint
 from revsearch.manifest import content_keys
 from revsearch.rejects import Reject, count_reasons
 from revsearch.space import EmbeddingSpace
-from revsearch.specs import EmbedSpec, ImageLimits, Plan, Resources, require_sound
+from revsearch.specs import EmbedSpec, Plan, Resources, require_sound
 from revsearch.stages import cluster
 from revsearch.stages.embed_data import run_units
+from revsearch.stages.embed_isolated import embed_isolated
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.encoders import find_encoder, keep_weights
-from revsearch.stages.isolation import isolate
 from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.stages.resources import Pool, plan_pool
+from revsearch.stages.row_reader import RowReader
 from revsearch.stages.takeover import Source, find_sources, own_sources, take_over
 from revsearch.storage.artifact import Artifact, Draft, complete
 from revsearch.storage.card import Counts, Part
@@ -171,15 +172,14 @@ class _Job:
         return " ".join(["revsearch embed", *flags])
 
     def _work(self, pool: Pool) -> EmbedWork:
-        asked = self.manifest.artifact.card.spec
-        limits = {name: asked[name] for name in ("max_pixels", "max_side", "max_bytes", "max_ratio")}
+        reader = RowReader.of(self.manifest)
         return EmbedWork(
             store=self.store,
             draft=self.draft,
             manifest=str(self.manifest.artifact),
-            roots=self.manifest.roots,
-            limits=ImageLimits(**limits),
-            follow_symlinks=self.manifest.follow_symlinks,
+            roots=dict(reader.roots),
+            limits=reader.limits,
+            follow_symlinks=reader.follow_symlinks,
             space=self.space,
             precision=self.spec.precision,
             store_dtype=self.spec.store_dtype,
@@ -218,7 +218,7 @@ class _Job:
             if len(left):
                 _LOG.warning("workers died with %d rows in hand; going on with those", len(left))
         if len(left):
-            isolate(work, pool, left, progress)
+            embed_isolated(work, pool, left, progress)
 
     def _run_units(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
         size = min(PART_ROWS, max(_MIN_UNIT_ROWS, len(rows) // (pool.n_actors * _UNITS_PER_ACTOR)))

@@ -4,8 +4,9 @@ torch is imported late: a handcrafted encoder needs none, and a worker sets its 
 """
 
 import os
+import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,15 +15,18 @@ from numpy.typing import NDArray
 
 from revsearch.descriptors import color_histogram
 from revsearch.embeddings import Vectors
-from revsearch.errors import CorruptArtifact, InvalidSpec
+from revsearch.errors import InvalidSpec
 from revsearch.fingerprint import file_sha256
 from revsearch.model.allocator import keep_freed_memory
 from revsearch.space import EmbeddingSpace
 from revsearch.specs import EmbedSpec, Precision
+from revsearch.stages import kept_weights
+from revsearch.stages.kept_weights import PART, SHA256
 from revsearch.storage.catalog import resolve
+from revsearch.storage.refs import read_ref, require_name
 from revsearch.storage.store import Store
 
-_SHA256 = "sha256:"
+_BEGINNING = re.compile(r"[0-9a-f]{4,12}")  # of an id, its kind left out
 
 
 class Encoder(Protocol):
@@ -57,6 +61,9 @@ def find_encoder(spec: EmbedSpec, store: Store) -> FoundEncoder:
         return FoundEncoder(_handcrafted(spec))
     if spec.encoder.startswith(("index/", "embeddings/")):
         return FoundEncoder(_space_of(spec, store))
+    if (trained := _trained(spec.encoder, store)) is not None:
+        _refuse_choices(spec)
+        return FoundEncoder(trained)
     keep_freed_memory()
     from revsearch.model.names import parse_encoder_name
     from revsearch.model.space import describe
@@ -68,17 +75,14 @@ def find_encoder(spec: EmbedSpec, store: Store) -> FoundEncoder:
     else:
         folder = os.environ.get("REVSEARCH_WEIGHTS")
         path = find_weights(name, Path(folder) if folder else None)
-        weights = _SHA256 + file_sha256(path)
+        weights = SHA256 + file_sha256(path)
     return FoundEncoder(describe(name, weights, pooling=spec.pooling, fit=spec.fit, image_size=spec.image_size), path)
 
 
 def keep_weights(found: FoundEncoder, store: Store) -> None:
     """Keep an encoder's weights in the store by their SHA-256: workers and later searches take them from there."""
-    if found.weights is None:
-        return
-    key = _weights_key(found.space.weights.removeprefix(_SHA256), found.weights.suffix)
-    if next(iter(store.list(key)), None) is None:
-        store.upload(key, found.weights)
+    if found.weights is not None:
+        kept_weights.keep(found.space, found.weights, store)
 
 
 def open_encoder(
@@ -104,8 +108,36 @@ def open_encoder(
     from revsearch.model.encoder import TorchEncoder
 
     with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-        weights = _fetch_weights(space, store, Path(folder))
+        weights = kept_weights.fetch(space, store, Path(folder))
         return TorchEncoder(space, weights, precision=precision, device=device, threads=threads, optimise=optimise)
+
+
+def _trained(text: str, store: Store) -> EmbeddingSpace | None:
+    """Return the space of a trained encoder: by its id, the beginning of one, or a ref; None where `text` is none."""
+    if _is_ref_of_encoder(text, store):
+        _require_no_model(text)
+    elif not (text.startswith("encoder/") or _BEGINNING.fullmatch(text)):
+        return None
+    artifact = resolve(store, text, "encoder")
+    space = EmbeddingSpace.from_dict(artifact.card.facts["space"])
+    return replace(space, weights=SHA256 + artifact.part(PART).sha256)
+
+
+def _is_ref_of_encoder(text: str, store: Store) -> bool:
+    try:
+        require_name(text)
+    except InvalidSpec:  # a form that no ref has, such as MODEL:WEIGHTS
+        return False
+    return str((read_ref(store, text) or {}).get("artifact")).startswith("encoder/")
+
+
+def _require_no_model(ref: str) -> None:
+    from revsearch.model.names import zoo_names
+
+    if ref in zoo_names():
+        raise InvalidSpec(
+            f"--encoder: {ref} is a ref of this store and a torchvision model; write {ref}:WEIGHTS, or encoder/ID"
+        )
 
 
 def _space_of(spec: EmbedSpec, store: Store) -> EmbeddingSpace:
@@ -126,20 +158,3 @@ def _refuse_choices(spec: EmbedSpec) -> None:
     asked = {"--pooling": spec.pooling, "--fit": spec.fit, "--image-size": spec.image_size}
     if given := [flag for flag, value in asked.items() if value is not None]:
         raise InvalidSpec(f"{', '.join(given)}: {spec.encoder} has no such choice; leave it out")
-
-
-def _fetch_weights(space: EmbeddingSpace, store: Store, folder: Path) -> Path | None:
-    if not space.weights.startswith(_SHA256):
-        return None
-    sha256 = space.weights.removeprefix(_SHA256)
-    found = next(iter(store.list(_weights_key(sha256, ""))), None)
-    path = store.download(found.key if found else _weights_key(sha256, ".pth"), folder)
-    if file_sha256(path) != sha256:
-        raise CorruptArtifact(
-            f"{path}: checksum of the weights of {space.encoder} is not {sha256[:12]}; remove it and embed again"
-        )
-    return path
-
-
-def _weights_key(sha256: str, suffix: str) -> str:
-    return f"weights/{sha256}{suffix}"

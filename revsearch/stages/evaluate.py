@@ -24,6 +24,7 @@ from revsearch.significance import Bootstrap
 from revsearch.specs import EvaluateSpec, Plan, Protocol, Resources, require_sound
 from revsearch.stages import cluster
 from revsearch.stages.gallery import IndexFacts, sample_rows
+from revsearch.stages.judged import Judged
 from revsearch.stages.judging import Case, Figures, Judge, ShownQuery
 from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.stages.report import Findings, build_report
@@ -43,11 +44,13 @@ def evaluate(spec: EvaluateSpec, store: Store, resources: Resources) -> Artifact
     Without any of those there are no figures, and the page shows the lists alone.
 
     Raises:
-        InvalidSpec: where a truth file cannot be read or names unknown ids, or a protocol lacks what it needs.
+        InvalidSpec: where a truth file cannot be read or names unknown ids, a protocol lacks what it needs, or the
+            encoder was trained on images that it is to be judged by.
     """
     job = _Job.of(spec, store)
     if (artifact := job.draft.find()) is not None:
         return artifact
+    job.count_leakage()
     cluster.connect(resources)
     return job.run()
 
@@ -55,6 +58,7 @@ def evaluate(spec: EvaluateSpec, store: Store, resources: Resources) -> Artifact
 def plan_evaluate(spec: EvaluateSpec, store: Store, resources: Resources) -> Plan:
     """Return what `evaluate` would do, without writing anything or starting Ray."""
     job = _Job.of(spec, store)
+    job.count_leakage()
     return Plan(job.rankings.card.counts.n_in, 3, None, resources, f"protocol {spec.protocol}")
 
 
@@ -125,6 +129,7 @@ class _Job:
     index: Artifact
     truth: Mapping[str, Truth] | None
     truth_sha256: str | None
+    leakage: Mapping[str, int] = field(default_factory=dict)
     watch: Stopwatch = field(default_factory=Stopwatch)
 
     @classmethod
@@ -144,6 +149,12 @@ class _Job:
         asked = spec | {"truth": self.truth_sha256}
         return Draft(self.store, "evaluation", fingerprint("evaluate", REVISION, asked), spec, inputs)
 
+    def count_leakage(self) -> None:
+        """Count the images the encoder was trained on; InvalidSpec where there are any and nobody allowed them."""
+        judged, allowed = Judged(self.store, self.rankings, self.index), self.spec.allow_leakage
+        n_seen = judged.n_seen(IndexFacts.of(self.index).space, allowed=allowed)
+        self.leakage = {} if n_seen is None else {"n_trained_on": n_seen}
+
     def run(self) -> Artifact:
         """Judge, summarise, draw, commit."""
         actors = [_start_judge(node_id, self._case()) for node_id, _ in cluster.nodes()]
@@ -156,7 +167,7 @@ class _Job:
 
     def _judge(self, actors: list[Any], overview: _Overview) -> Findings:
         n_queries, first = len(overview.labels), actors[0]
-        counts = dict(overview.counts) | {"n_rejected_queries": self.rankings.card.counts.n_rejected}
+        counts = {**overview.counts, "n_rejected_queries": self.rankings.card.counts.n_rejected, **self.leakage}
         rows = np.concatenate([np.empty(0, np.int64), *(overview.blocks or [])])
         everyone = rows if len(rows) else np.arange(n_queries)
         # In no order of theirs: rows are sorted by class, and the first shown should not be all of one.

@@ -1,80 +1,80 @@
-"""Finding the rows that kill their worker: units that died are halved until one row is left, and rejected."""
+"""Finding the rows that kill their worker: units of rows that died are halved until one row is left."""
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from revsearch.rejects import Reason, Reject
+from revsearch.rejects import Reason
 from revsearch.stages import cluster
-from revsearch.stages.embed_work import EmbedWork
-from revsearch.stages.embedder import EmbedRows, Summary
-from revsearch.stages.progress import Progress
-from revsearch.stages.resources import Pool
-from revsearch.storage.artifact import load
-from revsearch.storage.manifests import StoredManifest, locate, uri_of
-from revsearch.storage.vectors import STAGE, PartRows, encode_part
 
-_UNIT_ROWS = 128  # few enough that half a unit is soon done, enough that start-up does not count
+Rows = NDArray[np.int64]
 
 
-def isolate(work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
-    """Embed rows `[m]` in tasks of their own; a row that kills its worker by itself becomes a reject.
+class Lost(Protocol):
+    """What is done about a row that ends its process."""
+
+    def __call__(self, row: Rows, reason: Reason, message: str) -> None:
+        """Reject the row, int64 `[1]`, at its second attempt."""
+        ...
+
+
+def isolate(
+    run: Callable[[Rows], Any],
+    units: Iterable[Rows],
+    *,
+    done: Callable[[Any], None],
+    lost: Lost,
+    image_timeout_s: float,
+) -> None:
+    """Run a Ray task on each unit of rows, `[m]` ascending; rows that kill their worker by themselves are lost.
+
+    Args:
+        run: starts the task of a unit and returns its reference; the task must not be retried by Ray, and is ended by
+            its `deadline` where one image takes too long.
+        units: the rows.
+        done: takes what a task gave, in no order.
+        lost: takes a row that killed its worker twice by itself.
+        image_timeout_s: what takes longer was a hang.
 
     Raises:
         RevsearchError: an error of our own that a worker raised.
     """
-    reference = ray.put(work)
-    embed = _embed.options(num_cpus=pool.cpus_per_actor, num_gpus=pool.gpus_per_actor)
-    units = np.array_split(rows, -(-len(rows) // _UNIT_ROWS))
-    pending = {embed.remote(reference, unit): unit for unit in units}
+    suspects: list[Rows] = []
+    pending = {run(unit): unit for unit in units}
     while pending:
         (task,), _ = ray.wait(list(pending), num_returns=1)
         unit = pending.pop(task)
-        if (summary := _result(task)) is not None:
-            progress.add(summary.done, summary.rejected)
+        if (found := _result(task)) is not None:
+            done(found)
         elif len(unit) > 1:
-            pending |= {embed.remote(reference, half): half for half in np.array_split(unit, 2)}
+            pending |= {run(half): half for half in np.array_split(unit, 2)}
         else:
-            _try_alone(work, lambda row: embed.remote(reference, row), unit, progress)
+            suspects.append(unit)
+    for row in suspects:  # when nothing else runs any more: what takes long then is the row itself
+        _try_alone(run, row, done, lost, image_timeout_s)
 
 
 def _try_alone(
-    work: EmbedWork, embed: Callable[[NDArray[np.int64]], Any], row: NDArray[np.int64], progress: Progress
+    run: Callable[[Rows], Any], row: Rows, done: Callable[[Any], None], lost: Lost, image_timeout_s: float
 ) -> None:
     """Try a killer once more, timed: what ends later than an image may take was a hang."""
     begin = time.monotonic()
-    if (summary := _result(embed(row))) is not None:
-        progress.add(summary.done, summary.rejected)
-        return
-    _reject(work, row, time.monotonic() - begin)
-    progress.add(1, 1)
+    if (found := _result(run(row))) is not None:
+        done(found)
+    elif time.monotonic() - begin < image_timeout_s:
+        lost(row, Reason.WORKER_CRASH, "this image ended the process that read it, each time it was tried")
+    else:
+        lost(row, Reason.TIMEOUT, f"this image took more than {image_timeout_s:g} s")
 
 
-def _result(task: Any) -> Summary | None:
+def _result(task: Any) -> Any:
+    """Return what a task gave, None where its worker died."""
     try:
         with cluster.own_errors():
-            found: Summary = ray.get(task)
-            return found
+            return ray.get(task)
     except cluster.WORKER_DEATHS:
         return None
-
-
-@ray.remote(max_retries=0)
-def _embed(work: EmbedWork, rows: NDArray[np.int64]) -> Summary:
-    return EmbedRows(work)(rows)
-
-
-def _reject(work: EmbedWork, row: NDArray[np.int64], seconds: float) -> None:
-    block = StoredManifest(work.store, load(work.store, work.manifest)).take(row)
-    location, root = locate(block, 0, work.roots)
-    reason, message = Reason.WORKER_CRASH, "this image ended the process that read it, each time it was tried"
-    if seconds >= work.image_timeout_s:
-        reason, message = Reason.TIMEOUT, f"this image took more than {work.image_timeout_s:g} s"
-    reject = Reject(block.ids[0], uri_of(root, location), STAGE, reason, message, attempt=2)
-    vectors = np.zeros((1, work.space.dim), np.float32)
-    part = PartRows(row, block.ids, block.contents, vectors, [reject], [""])
-    work.draft.put("part", ".parquet", encode_part(part, work.store_dtype))

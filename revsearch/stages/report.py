@@ -121,6 +121,7 @@ class _Chain:
             for role, n in manifest.card.facts["roles"].items():
                 roles[role] += n
         notes = {
+            "n_trained_on": "images that the encoder was trained on, which makes the figures too good",
             "n_queries_with_twin": "queries with a byte-identical image in the gallery",
             "n_empty_queries": "queries without a relevant image in the gallery, not averaged",
             "n_rejected_queries": "rejected queries, not averaged",

@@ -1,6 +1,6 @@
 import pytest
 
-from revsearch.render.numbers import count, duration, figure, percent
+from revsearch.render.numbers import count, duration, figure, percent, short, signed
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,14 @@ def test_figures_and_counts() -> None:
 @pytest.mark.parametrize(("part", "whole", "text"), [(1, 4, "25.0"), (5, 4, "100.0"), (-1, 4, "0.0"), (1, 0, "0.0")])
 def test_percent_stays_in_the_bar(part: float, whole: float, text: str) -> None:
     assert percent(part, whole) == text
+
+
+def test_quantities_of_any_size() -> None:
+    assert [short(value) for value in (0.00012345678, 812.25, 5.0, None)] == ["0.0001235", "812.2", "5", "–"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0614, "+0.061"), (-0.0041, "−0.004"), (0.0, "±0.000"), (-0.0001, "±0.000")]
+)
+def test_a_change_has_its_sign(value: float, text: str) -> None:
+    assert signed(value) == text

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from revsearch.render.plots import Plot, plot_histogram, plot_hit_curve
+from revsearch.render.canvas import Plot
+from revsearch.render.plots import plot_histogram, plot_hit_curve
 from revsearch.render.report import HitCurve, ScoreHistogram
 
 

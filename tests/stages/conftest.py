@@ -203,6 +203,24 @@ class ByHand:
         counts = Counts(len(rows), len(rows) - len(lost), {"not_finite": len(lost)} if lost else {})
         return draft.commit(counts, [*parts, draft.put("rejects", ".parquet", encode_rejects(lost))], facts=facts)
 
+    def encoder(
+        self,
+        manifest: Artifact,
+        *roles: str,
+        weights: bytes = b"weights",
+        start: Artifact | None = None,
+        commit: bool = True,
+    ) -> EmbeddingSpace:
+        """Commit an encoder that says it was trained on rows of those roles, and return its space."""
+        inputs = {"manifest": str(manifest)} | ({"encoder": str(start)} if start else {})
+        id = sha256_hex(weights + str(inputs).encode())[:12]
+        draft = Draft(self.store, "encoder", id, {}, inputs)
+        part = draft.put("weights", ".safetensors", weights)
+        if commit:
+            facts = {"training_manifest": str(manifest), "roles": list(roles)}
+            draft.commit(Counts(0, 0), [part], facts=facts)
+        return replace(space(2), weights=f"sha256:{part.sha256}")
+
     def index(self, *embeddings: Artifact, **options: Any) -> Artifact:
         """Build an index in this process, as its worker would."""
         draft = build_index._draft(IndexSpec(tuple(map(str, embeddings)), **options), self.store)

@@ -1,100 +1,82 @@
-"""Pictures that end or hold up their worker: found, rejected, and nothing else is lost."""
+"""Rows that end their process are found among the others, whatever the task; nothing else is lost or done twice."""
 
-import io
 import os
-import time
-from collections.abc import Callable
-from pathlib import Path
+import signal
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import ray
 from numpy.typing import NDArray
-from PIL import Image
 
-from revsearch.descriptors.color_histogram import SPACE
+from revsearch.errors import CorruptArtifact
 from revsearch.rejects import Reason
-from revsearch.specs import EmbedSpec, Resources
-from revsearch.stages import isolation
-from revsearch.stages.embed import embed
-from revsearch.stages.embed_work import EmbedWork
-from revsearch.stages.embedder import EmbedRows, Summary
-from revsearch.stages.progress import Progress
-from revsearch.stages.resources import Pool
-from revsearch.storage.local import LocalStore
-from revsearch.storage.reject_table import read_rejects
-from revsearch.storage.vectors import read_part
+from revsearch.stages.isolation import isolate
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
-TIMEOUT_S = 1.0  # a thousand times what the small pictures take
-POOL = Pool(n_actors=2, n_decoders=0, cpus_per_actor=1.0, gpus_per_actor=0, threads=1)
+TIMEOUT_S = 0.2
 
 
-def slow_picture() -> bytes:
-    """A JPEG of 49 megapixels of noise in many scans: seconds of work for any decoder."""
-    noise = np.random.default_rng(0).integers(0, 256, (250, 250, 3), np.uint8)
-    data = io.BytesIO()
-    Image.fromarray(np.tile(noise, (28, 28, 1))).save(data, "JPEG", quality=60, progressive=True, subsampling=0)
-    return data.getvalue()
+@ray.remote(max_retries=0)
+def task(rows: NDArray[np.int64], killers: frozenset[int], hangers: frozenset[int], at_fault: int) -> list[int]:
+    if at_fault in rows:
+        raise CorruptArtifact(f"row {at_fault}")
+    if killers & set(rows.tolist()):
+        os._exit(9)
+    if hangers & set(rows.tolist()):
+        signal.setitimer(signal.ITIMER_REAL, TIMEOUT_S)  # as `deadline` does
+        while True:
+            pass
+    found: list[int] = rows.tolist()
+    return found
 
 
-@pytest.fixture
-def files(make_picture: Callable[..., bytes]) -> dict[str, bytes]:
-    return {f"{n:02}.png": make_picture(n) for n in range(12)}
+def run(
+    rows: NDArray[np.int64], *, killers: set[int] = frozenset(), hangers: set[int] = frozenset(), at_fault: int = -1
+) -> Any:
+    return task.remote(rows, frozenset(killers), frozenset(hangers), at_fault)
 
 
-def test_a_picture_that_takes_too_long_is_the_only_one_lost(
-    store: LocalStore,
-    by_hand: Any,
-    files: dict[str, bytes],
-    tmp_path: Path,
-    write_files: Callable[..., Path],
-    read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
-) -> None:
-    folder = write_files(tmp_path / "in", files | {"05-slow.jpg": slow_picture()})
-    manifest = by_hand.manifest(sorted([*files, "05-slow.jpg"]), root=folder)
-    began = time.monotonic()
-    spec = EmbedSpec(str(manifest), encoder="color-histogram")
-    artifact = embed(spec, store, Resources(image_timeout_s=TIMEOUT_S))
-    assert time.monotonic() - began < 120
-    (reject,) = read_rejects(store, artifact)
-    assert (reject.id, reject.reason, reject.attempt) == ("05-slow.jpg", Reason.TIMEOUT, 2)
-    assert reject.uri == str(folder / "05-slow.jpg")
-    assert read_vectors(store, artifact).keys() == files.keys()
-    assert artifact.card.counts.rejected == {"timeout": 1}
+class Told:
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.lost: dict[int, Reason] = {}
+
+    def lose(self, row: NDArray[np.int64], reason: Reason, message: str) -> None:
+        assert message
+        self.lost[int(row[0])] = reason
 
 
-@pytest.mark.parametrize("killers", [{0}, {3, 11}])
-def test_pictures_that_end_their_process_are_found_by_halving(
-    by_hand: Any,
-    make_work: Callable[..., EmbedWork],
-    files: dict[str, bytes],
-    tmp_path: Path,
-    write_files: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-    killers: set[int],
-) -> None:
-    work = make_work(by_hand.manifest(list(files), root=write_files(tmp_path / "in", files)))
+def isolated(units: list[NDArray[np.int64]], **faults: Any) -> Told:
+    told = Told()
+    isolate(partial(run, **faults), units, done=told.done.extend, lost=told.lose, image_timeout_s=TIMEOUT_S)
+    return told
 
-    @ray.remote(max_retries=0)
-    def embed_or_die(work: EmbedWork, rows: NDArray[np.int64]) -> Summary:
-        if killers & set(rows.tolist()):
-            os._exit(9)
-        return EmbedRows(work)(rows)
 
-    monkeypatch.setattr(isolation, "_embed", embed_or_die)
-    progress = Progress("embed", len(files))
-    isolation.isolate(work, POOL, np.arange(len(files)), progress)
-    assert (progress.done, progress.rejected) == (len(files), len(killers))
-    parts = [read_part(path, SPACE.dim) for path in (Path(work.store.uri) / work.draft.prefix).glob("part-*")]
-    assert sorted(row for part in parts for row in part.rows.tolist()) == list(range(len(files)))
-    rejects = {
-        int(row): reject
-        for part in parts
-        for row, reject in zip(part.rows, part.rejects, strict=True)
-        if reject is not None
-    }
-    assert rejects.keys() == killers
-    assert {(reject.reason, reject.attempt) for reject in rejects.values()} == {(Reason.WORKER_CRASH, 2)}
+def test_without_a_fault_each_unit_is_one_task() -> None:
+    told = isolated(np.array_split(np.arange(20), 3))
+    assert (sorted(told.done), told.lost) == (list(range(20)), {})
+
+
+@pytest.mark.slow  # each process that dies is started anew
+def test_killers_and_hangers_are_told_apart() -> None:
+    told = isolated(np.array_split(np.arange(12), 2), killers={3}, hangers={7})
+    assert sorted(told.done) == [row for row in range(12) if row not in (3, 7)]
+    # A process that dies at once may still take longer than 0.2 s to be started; one that hangs takes that at least.
+    assert told.lost[7] is Reason.TIMEOUT
+    assert told.lost.keys() == {3, 7}
+
+
+@pytest.mark.slow
+def test_a_killer_within_the_time_is_a_crash() -> None:
+    told = Told()
+    isolate(partial(run, killers={1}), [np.arange(2)], done=told.done.extend, lost=told.lose, image_timeout_s=60)
+    assert (told.done, told.lost) == ([0], {1: Reason.WORKER_CRASH})
+
+
+def test_errors_of_our_own_end_it() -> None:
+    with pytest.raises(CorruptArtifact, match="row 4") as caught:
+        isolated([np.arange(6)], at_fault=4)
+    assert type(caught.value) is CorruptArtifact

@@ -1,0 +1,87 @@
+"""The one training loop. What happens after a step or an epoch, it is told by callbacks."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from revsearch.model.health import HealthMeter
+from revsearch.model.learner import Learner, Step
+from revsearch.model.loader import Batch
+from revsearch.training import EpochRecord
+
+OnStep = Callable[[int, float], None]  # views of all workers in it, loss
+OnEpoch = Callable[[EpochRecord, list[float]], bool]  # the epoch and its steps' losses -> whether to go on
+
+
+def fit(
+    learner: Learner,
+    epochs: Iterable[int],
+    batches: Callable[[int], Iterable[Batch]],
+    *,
+    on_step: OnStep,
+    on_epoch: OnEpoch,
+) -> None:
+    """Train epoch after epoch, until they are done or `on_epoch` says that it is enough.
+
+    Args:
+        learner: what learns.
+        epochs: numbers of the epochs to do, from 1 at the start of a run.
+        batches: gives this worker's batches of an epoch; equally many on every worker.
+        on_step: called after each step.
+        on_epoch: called after each epoch.
+
+    Raises:
+        TrainingCollapsed, TrainingDiverged: where nothing is learned.
+    """
+    for epoch in epochs:
+        totals = _Totals(learner)
+        for batch in batches(epoch):
+            totals.add(learner.learn(batch), batch)
+            on_step(totals.n_last, totals.losses[-1])
+        record = totals.record(epoch)
+        totals.meter.check(epoch)
+        if not on_epoch(record, totals.losses):
+            return
+
+
+@dataclass
+class _Totals:
+    """What an epoch adds up to."""
+
+    learner: Learner
+    meter: HealthMeter = field(default_factory=HealthMeter)
+    losses: list[float] = field(default_factory=list)
+    parts: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    norm: float = 0.0
+    lr: float = 0.0
+    n_last: int = 0
+    n_images: int = 0
+    n_substituted: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+    def add(self, step: Step, batch: Batch) -> None:
+        """Count one step."""
+        self.losses.append(step.measured.loss.item())
+        for name, value in step.measured.parts.items():
+            self.parts[name] += value.item()
+        self.norm, self.lr, self.n_last = self.norm + step.gradient_norm, step.lr, len(step.embeddings)
+        self.n_images += len(step.embeddings)
+        self.n_substituted += batch.n_substituted
+        self.meter.add(step.measured, step.embeddings)
+
+    def record(self, epoch: int) -> EpochRecord:
+        """Return the epoch's record, the losses in the mean over the workers."""
+        n_steps, peers = max(1, len(self.losses)), self.learner.peers
+        return EpochRecord(
+            epoch=epoch,
+            step=self.learner.step,
+            loss=peers.mean(sum(self.losses) / n_steps),
+            parts={name: peers.mean(value / n_steps) for name, value in self.parts.items()},
+            lr=self.lr,
+            gradient_norm=self.norm / n_steps,
+            seconds=time.perf_counter() - self.began,
+            n_images=self.n_images,
+            health=self.meter.summary(),
+            n_substituted=round(peers.mean(self.n_substituted) * peers.world),
+        )

@@ -1,0 +1,58 @@
+"""Where weights come from: the trainings that gave them, and the images those saw."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from revsearch.errors import CorruptArtifact
+from revsearch.overlap import ImageSet
+from revsearch.space import EmbeddingSpace
+from revsearch.storage.artifact import Artifact, find, load
+from revsearch.storage.manifests import StoredManifest
+from revsearch.storage.store import Store
+
+_SHA256 = "sha256:"
+
+
+def trained_on(store: Store, space: EmbeddingSpace) -> Artifact | None:
+    """Return the encoder whose training gave the weights of a space; None where they were not trained here.
+
+    Where several trainings gave the very same weights (none got better than one start), it is the first by id.
+    """
+    if not space.weights.startswith(_SHA256):
+        return None
+    part = f"weights-{space.weights.removeprefix(_SHA256)}.safetensors"
+    for info in store.list("encoder/"):
+        _, id, name = info.key.split("/", 2)
+        if name == part and (encoder := find(store, "encoder", id)) is not None:
+            return encoder
+    return None
+
+
+def images_seen(store: Store, encoder: Artifact) -> Iterator[ImageSet]:
+    """Yield the images an encoder was trained and validated on, then those of the encoder it started from, and so on.
+
+    Raises:
+        MissingArtifact: where one of these encoders, or the manifest of its images, is no longer there.
+        CorruptArtifact: where a card does not say which images they are.
+    """
+    start: str | None = str(encoder)
+    while start is not None:
+        encoder = load(store, start)
+        yield _own_images(store, encoder)
+        start = encoder.card.inputs.get("encoder")
+
+
+def image_set(manifest: StoredManifest, rows: NDArray[np.int64], name: str) -> ImageSet:
+    """Return rows `[n]` of a manifest by their bytes."""
+    return ImageSet(name, manifest.strings("id")[rows], manifest.contents()[rows])
+
+
+def _own_images(store: Store, encoder: Artifact) -> ImageSet:
+    facts = encoder.card.facts
+    try:
+        manifest, roles = StoredManifest(store, load(store, facts["training_manifest"])), facts["roles"]
+    except KeyError as error:
+        raise CorruptArtifact(f"{encoder}: its card does not say {error}; train it again", reason="card") from error
+    return image_set(manifest, manifest.rows_of_roles(*roles), f"images {encoder} was trained on")

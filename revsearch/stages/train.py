@@ -1,0 +1,247 @@
+"""Manifest -> Encoder: Ray Train runs equal workers; checkpoints in the store are what a run is resumed from.
+
+Ray Train starts workers, connects them, and starts them again where one died. What a run has reached stands in the
+store, as parts of the unfinished artifact, so that a worker and a command that is given again resume alike.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from revsearch.errors import InvalidSpec
+from revsearch.fingerprint import canonical_json, fingerprint
+from revsearch.model.planned import planned_space, view_size
+from revsearch.model.sampler import steps_per_epoch
+from revsearch.rejects import Reject, count_reasons
+from revsearch.render.events import write_events
+from revsearch.render.training_page import render_training
+from revsearch.render.training_plots import training_curves_png
+from revsearch.space import EmbeddingSpace
+from revsearch.specs import EmbedSpec, Plan, Resources, require_sound
+from revsearch.stages import cluster, train_checkpoints
+from revsearch.stages.encoders import FoundEncoder, find_encoder, keep_weights
+from revsearch.stages.leakage import require_other_bytes, require_unseen
+from revsearch.stages.lineage import trained_on
+from revsearch.stages.progress import Stopwatch
+from revsearch.stages.row_reader import RowReader
+from revsearch.stages.scan import discard_scans, scan
+from revsearch.stages.train_board import Board
+from revsearch.stages.train_pool import TrainPool, plan_train_pool
+from revsearch.stages.train_report import Told, build_training_report
+from revsearch.stages.train_work import TrainOutcome, TrainWork
+from revsearch.storage.artifact import Artifact, Draft
+from revsearch.storage.card import Counts, Part
+from revsearch.storage.catalog import resolve
+from revsearch.storage.manifests import StoredManifest
+from revsearch.storage.reject_table import encode_rejects
+from revsearch.storage.store import Store
+from revsearch.train_specs import ClassifierSpec, FineTuneSpec, Identity, TrainSpec
+from revsearch.training_set import TrainingSet, class_names, training_rows
+from revsearch.training_split import split_rows
+
+REVISION = 1
+
+_WORKER_DEATHS = 3  # that a run gets over; each costs what was learned since the last checkpoint
+
+
+def train(spec: TrainSpec, store: Store, resources: Resources) -> Artifact:
+    """Train an encoder on the images of a manifest.
+
+    Raises:
+        InvalidSpec, MissingArtifact: before any work, where the spec asks for what is not there or cannot be learned.
+        TrainingCollapsed, TrainingDiverged: where nothing is learned; the last checkpoint is kept.
+    """
+    job = _Job.of(spec, store)
+    if (artifact := job.draft.find()) is not None:
+        return artifact
+    job.refuse_in_time()
+    cluster.connect(resources)
+    return job.run(resources)
+
+
+def plan_train(spec: TrainSpec, store: Store, resources: Resources) -> Plan:
+    """Return what `train` would do, without writing anything or starting Ray."""
+    job = _Job.of(spec, store)
+    rows = job.split(job.rows)
+    n_bytes = int(job.manifest.take(job.rows).sizes.sum())
+    note = (
+        f"{spec.preset}: {len(rows.rows)} images of {rows.n_classes} classes to train on, "
+        f"{len(rows.validation_rows)} held out, {len(rows.left_out)} left out; {job.space.encoder}, "
+        f"{job.space.dim} dims, views of {job.view_size} px"
+    )
+    return Plan(len(job.rows), None, n_bytes, resources, note)
+
+
+@dataclass
+class _Job:
+    """One run of the stage: what is asked, with all that `auto` stands for."""
+
+    spec: TrainSpec
+    store: Store
+    manifest: StoredManifest
+    start: FoundEncoder | None
+    space: EmbeddingSpace
+    view_size: int
+    watch: Stopwatch = field(default_factory=Stopwatch)
+
+    @classmethod
+    def of(cls, spec: TrainSpec, store: Store) -> "_Job":
+        """Look everything up."""
+        require_sound(spec)
+        manifest = StoredManifest(store, resolve(store, spec.manifest, "manifest"))
+        start = _find_start(spec, store)
+        space = planned_space(spec, None if start is None else start.space)
+        return cls(spec, store, manifest, start, space, view_size(spec, space))
+
+    @cached_property
+    def draft(self) -> Draft:
+        """The artifact: named by all of the spec, the images and the start's space; its name does not count."""
+        never = [str(resolve(self.store, name, "manifest")) for name in self.spec.never]
+        spec = asdict(self.spec) | {"manifest": str(self.manifest.artifact), "never": never, "preset": self.spec.preset}
+        start = None if self.start is None else self.start.space.fingerprint
+        asked = spec | {"encoder": start, "view_size": self.view_size}
+        inputs: dict[str, Any] = {"manifest": spec["manifest"], "never": never}
+        if self.start is not None and (trained := trained_on(self.store, self.start.space)) is not None:
+            inputs["encoder"] = str(trained)
+        return Draft(self.store, "encoder", fingerprint("train", REVISION, asked), spec, inputs)
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows that may be trained on, int64 ascending."""
+        return training_rows(self.manifest.strings("role"))
+
+    def split(self, rows: NDArray[np.int64]) -> TrainingSet:
+        """Choose what is trained on and what is held out of some rows."""
+        identity: Identity = getattr(self.spec, "identity", "auto")
+        names = class_names(self.manifest.strings("label"), self.manifest.strings("group"), identity)
+        return _capped(split_rows(rows, names[rows], spec=self.spec), self.spec)
+
+    def refuse_in_time(self) -> None:
+        """Refuse what can be seen before Ray is started or a picture opened."""
+        self.split(self.rows)
+        inputs = self.draft.inputs
+        require_other_bytes(self.store, self.manifest, self.rows, inputs["never"], inputs.get("encoder"))
+
+    def run(self, resources: Resources) -> Artifact:
+        """Read every picture once, train, commit."""
+        pool = plan_train_pool(resources, self.spec.batch_size)
+        if self.start is not None:
+            keep_weights(self.start, self.store)
+        with self.watch.time("scan"):
+            scanned = scan(self.store, self.manifest, self.rows, resources, self.draft)
+        require_unseen(self.store, self.manifest, scanned, self.draft.inputs["never"], resources, self.draft)
+        rows = self.split(scanned.rows)
+        outcome = self._train(rows, pool, resources)
+        return self._commit(rows, outcome, scanned.rejects)
+
+    def _train(self, rows: TrainingSet, pool: TrainPool, resources: Resources) -> TrainOutcome:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        board, work = Board(), self._work(rows, pool, resources)
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder, cluster.own_errors():
+            trainer = TorchTrainer(
+                _work,
+                train_loop_config={"work": ray.put(work), "board": board},
+                scaling_config=ScalingConfig(
+                    num_workers=pool.n_workers,
+                    use_gpu=pool.gpus_per_worker > 0,
+                    resources_per_worker=pool.resources,
+                ),
+                # Ray Train wants a place of its own; nothing that matters is kept there.
+                run_config=RunConfig(
+                    name=self.draft.id, storage_path=folder, failure_config=FailureConfig(max_failures=_WORKER_DEATHS)
+                ),
+            )
+            n_views = self.spec.epochs * self.spec.batch_size * steps_per_epoch(rows, self.spec)
+            with board.watched("train", n_views):
+                try:
+                    trainer.fit()
+                except ray.train.TrainingFailedError:
+                    board.outcome()  # raises our own error, where that was the cause
+                    raise
+        outcome: TrainOutcome | None = board.outcome()
+        if outcome is None:
+            raise RuntimeError("Ray Train ended without an error, but no worker said what came of it")
+        return outcome
+
+    def _work(self, rows: TrainingSet, pool: TrainPool, resources: Resources) -> TrainWork:
+        return TrainWork(
+            store=self.store,
+            draft=self.draft,
+            spec=self.spec,
+            manifest=str(self.manifest.artifact),
+            reader=RowReader.of(self.manifest),
+            space=self.space,
+            start=None if self.start is None else self.start.space,
+            rows=rows,
+            view_size=self.view_size,
+            n_loaders=pool.n_loaders,
+            threads=pool.threads,
+            image_timeout_s=resources.image_timeout_s,
+        )
+
+    def _commit(self, rows: TrainingSet, outcome: TrainOutcome, rejects: list[Reject]) -> Artifact:
+        space = replace(self.space, weights=f"sha256:{outcome.weights.sha256}")
+        told = Told(self.manifest, self.draft, rows, outcome, rejects, space, {**self.watch.seconds, **outcome.seconds})
+        counts = Counts(len(self.rows), len(self.rows) - len(rejects), count_reasons(each.reason for each in rejects))
+        artifact = self.draft.commit(
+            counts, list(self._parts(outcome, rejects, told)), facts=told.facts(), seconds=told.seconds
+        )
+        train_checkpoints.discard(self.draft)
+        discard_scans(self.draft)
+        return artifact
+
+    def _parts(self, outcome: TrainOutcome, rejects: list[Reject], told: "Told") -> Iterator[Part]:
+        history, put = outcome.history, self.draft.put
+        yield outcome.weights
+        yield from outcome.pictures.values()
+        yield from self.draft.found_parts("triplets")
+        yield put("history", ".json", canonical_json(history.to_dict()))
+        yield put("rejects", ".parquet", encode_rejects(rejects))
+        yield put("curves", ".png", training_curves_png(history))
+        yield put("report", ".html", render_training(build_training_report(told)).encode())
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            yield self.draft.put_file("events", ".tfevents", write_events(history, Path(folder)))
+
+
+def _work(config: dict[str, Any]) -> None:
+    """Do a worker's part of the run, in the worker: only there is torch imported."""
+    from revsearch.stages.train_worker import work
+
+    work(config)
+
+
+def _find_start(spec: TrainSpec, store: Store) -> FoundEncoder | None:
+    """Return what the preset starts from, None from scratch.
+
+    Raises:
+        InvalidSpec: where it is no network.
+    """
+    if not isinstance(spec, FineTuneSpec) or (isinstance(spec, ClassifierSpec) and spec.from_scratch):
+        return None
+    found = find_encoder(EmbedSpec(spec.manifest, encoder=spec.encoder, pooling=spec.pooling, fit=spec.fit), store)
+    if found.space.weights.startswith("revision-"):
+        raise InvalidSpec(f"--encoder: expected a network to start from, found {spec.encoder}, which has no weights")
+    return found
+
+
+def _capped(rows: TrainingSet, spec: TrainSpec) -> TrainingSet:
+    """Return the same with no more validation rows than a validation may rank; drawn, in ascending order."""
+    n = len(rows.validation_rows)
+    if n <= spec.validation_images:
+        return rows
+    drawn = np.sort(np.random.default_rng(spec.seed).permutation(n)[: spec.validation_images])
+    return replace(
+        rows,
+        validation_rows=rows.validation_rows[drawn],
+        validation_classes=rows.validation_classes[drawn],
+        left_out=np.union1d(rows.left_out, np.delete(rows.validation_rows, drawn)),
+    )

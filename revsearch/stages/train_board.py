@@ -1,0 +1,132 @@
+"""Where a training run tells the driver how it goes: one small actor, which the driver looks at every so often."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray import cloudpickle
+
+from revsearch.errors import RevsearchError
+from revsearch.stages.progress import Progress
+
+_LOOK_EVERY_S = 1.0
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Notices:
+    """What was pinned to the board since it was last looked at.
+
+    Attributes:
+        n_images: views trained on since then.
+        lines: what people are to know.
+    """
+
+    n_images: int = 0
+    lines: list[str] = field(default_factory=list)
+
+
+class _Board:
+    """The actor."""
+
+    def __init__(self) -> None:
+        self._notices = Notices()
+        self._error = b""
+        self._outcome: Any = None
+
+    def tell(self, n_images: int, lines: list[str]) -> None:
+        """Pin something to the board."""
+        self._notices.n_images += n_images
+        self._notices.lines += lines
+
+    def take(self) -> Notices:
+        """Return what is new."""
+        notices, self._notices = self._notices, Notices()
+        return notices
+
+    def fail(self, error: bytes) -> None:
+        """Pin the first error of our own: it is no worker's death, and trying again would give the same."""
+        self._error = self._error or error
+
+    def error(self) -> bytes:
+        """Return that error, pickled, or nothing."""
+        return self._error
+
+    def finish(self, outcome: Any) -> None:
+        """Pin what the run gave."""
+        self._outcome = outcome
+
+    def outcome(self) -> Any:
+        """Return what the run gave."""
+        return self._outcome
+
+
+class Board:
+    """The board as workers and driver hold it; a copy goes to each worker."""
+
+    def __init__(self) -> None:
+        self._actor: Any = ray.remote(num_cpus=0)(_Board).remote()
+
+    def tell(self, n_images: int = 0, *lines: str) -> None:
+        """Tell the driver, without waiting for it."""
+        self._actor.tell.remote(n_images, list(lines))
+
+    def fail(self, error: RevsearchError) -> None:
+        """End the run by an error of our own."""
+        ray.get(self._actor.fail.remote(cloudpickle.dumps(error)))  # type: ignore[no-untyped-call]  # Ray's own
+
+    @property
+    def failed(self) -> bool:
+        """Whether a worker ended the run."""
+        return bool(ray.get(self._actor.error.remote()))
+
+    def finish(self, outcome: Any) -> None:
+        """Hand over what the run gave."""
+        ray.get(self._actor.finish.remote(outcome))
+
+    def outcome(self) -> Any:
+        """Return what the run gave, None where it gave nothing.
+
+        Raises:
+            RevsearchError: what a worker ended the run with.
+        """
+        if error := ray.get(self._actor.error.remote()):
+            raise cloudpickle.loads(error)
+        return ray.get(self._actor.outcome.remote())
+
+    @contextmanager
+    def watched(self, step: str, n_images: int) -> Iterator[None]:
+        """Log what workers tell while the block runs.
+
+        Args:
+            step: name of what is going on.
+            n_images: views that there are to train on.
+        """
+        done, progress = threading.Event(), Progress(step, n_images)
+        watcher = threading.Thread(target=self._watch, args=(done, progress), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+
+    def _watch(self, done: threading.Event, progress: Progress) -> None:
+        while not done.wait(_LOOK_EVERY_S):
+            self._show(progress)
+        self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
+        try:
+            notices: Notices = ray.get(self._actor.take.remote())
+        except ray.exceptions.RayError:  # Ray is going down: the driver is told why by the run itself
+            return
+        if notices.n_images:
+            progress.add(notices.n_images)
+        for line in notices.lines:
+            _LOG.info("%s", line)

@@ -1,0 +1,61 @@
+"""Which rows of a manifest a run learns from, and which it holds out to judge itself by."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from revsearch.errors import InvalidSpec
+from revsearch.manifest import Strings
+from revsearch.train_specs import Identity
+
+Rows = NDArray[np.int64]
+
+UNLABELLED = -1  # class of a row without one
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The rows of a run: every row that was given is in exactly one of the three lists, each ascending.
+
+    Attributes:
+        rows: int64 `[n]`, manifest rows to train on.
+        classes: int64 `[n]`, the class of each, below `n_classes`; -1 where it has none.
+        validation_rows: int64 `[v]`, held out.
+        validation_classes: int64 `[v]`, below `len(names)`; -1 where it has none.
+        left_out: int64 `[m]`, rows without a class, or of a class with too few images, that the preset cannot use.
+        names: of the classes; those trained on come first.
+        n_classes: how many are trained on.
+    """
+
+    rows: Rows
+    classes: Rows
+    validation_rows: Rows
+    validation_classes: Rows
+    left_out: Rows
+    names: tuple[str, ...]
+    n_classes: int
+
+
+def training_rows(roles: Strings) -> Rows:
+    """Return the rows that may be trained on, given every row's role `[n]`: role train, else gallery; ascending.
+
+    Raises:
+        InvalidSpec: where there are neither.
+    """
+    for role in ("train", "gallery"):
+        if len(rows := np.flatnonzero(roles == role)):
+            return np.asarray(rows, np.int64)
+    raise InvalidSpec(
+        "--manifest: expected rows of role train or gallery, found none; make one with `manifest --role train FOLDER`"
+    )
+
+
+def class_names(labels: Strings, groups: Strings, identity: Identity) -> Strings:
+    """Return what makes two images alike, str or None `[n]`: label, group, or (auto) the group where any row has one.
+
+    `auto` is what `evaluate` takes for relevant too.
+    """
+    if identity == "auto":
+        identity = "group" if any(group is not None for group in groups) else "label"
+    return groups if identity == "group" else labels
