@@ -106,7 +106,7 @@ class Command:
         commits: whether it makes artifacts, and so takes `--name`, `--dry-run` and `--max-reject-rate`.
         computes: whether it uses Ray, and so takes `--profile` and the fields of `Resources`.
         stores: whether it works on the store of `--store`, and so takes that option.
-        presets: the spec of each preset by its name; the first word typed chooses one.
+        presets: the spec of each preset by its name, any words; the first word typed chooses one.
         preset: the chosen one.
     """
 
@@ -116,7 +116,7 @@ class Command:
     commits: bool = True
     computes: bool = True
     stores: bool = True
-    presets: Mapping[str, type[Any]] = field(default_factory=dict)
+    presets: Mapping[Any, type[Any]] = field(default_factory=dict)
     preset: str = ""
 
     @property

@@ -141,4 +141,3 @@ def _annotation(flag: Flag) -> Any:
     )
     annotation = Annotated[Sequence[str], texts, shown]
     return tyro.conf.Positional[annotation] if flag.positional else annotation
-

@@ -4,7 +4,7 @@ A preset has a table in its command's: `[train.triplet]` goes before `[train]`, 
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from revsearch.specs import did_you_mean
 NOT_IN_FILE = frozenset({"config"})
 
 
-def read_config(path: Path, command: Command, commands: Sequence[str], flags: Sequence[Flag]) -> Given:
+def read_config(path: Path, command: Command, commands: Collection[str], flags: Sequence[Flag]) -> Given:
     """Return what the file gives `command`: its own table before the top.
 
     Every key must be an option of the command, every table a command, or one of its presets where it has any; tables
@@ -25,16 +25,13 @@ def read_config(path: Path, command: Command, commands: Sequence[str], flags: Se
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return Given(problems=[f"--config {path}: expected a TOML file, found: {error}"])
-    given = Given()
     top, tables = _split(document)
-    for name in tables.keys() - set(commands):
-        given.problems.append(f"--config {path}: unknown command [{name}]{did_you_mean(name, commands)}")
-    own, presets = _split(tables.get(command.name, {})) if command.presets else (tables.get(command.name, {}), {})
-    for name in presets.keys() - set(command.presets):
-        near = did_you_mean(name, command.presets)
-        given.problems.append(f"--config {path}: unknown preset [{command.name}.{name}]{near}")
-    layers = (top, own, presets.get(command.preset, {}))
-    _take(given, {key: value for layer in layers for key, value in _by_field(layer).items()}, flags, path)
+    own, presets = _split(tables.get(command.name, {}))
+    layers = map(_by_field, (top, own, presets.get(command.preset, {})))
+    given = Given()
+    given.problems += _unknown("command", path, tables, commands)
+    given.problems += _unknown(f"preset of {command.name}", path, presets, command.presets)
+    _take(given, {key: value for layer in layers for key, value in layer.items()}, flags, path)
     return given
 
 
@@ -42,6 +39,12 @@ def _split(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values of a table, and the tables in it by the names of commands or presets."""
     values = {key: value for key, value in table.items() if not isinstance(value, dict)}
     return values, {key.replace("_", "-"): value for key, value in table.items() if key not in values}
+
+
+def _unknown(kind: str, path: Path, tables: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    for name in tables:
+        if name not in known:
+            yield f"--config {path}: unknown {kind} [{name}]{did_you_mean(name, known)}"
 
 
 def _by_field(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Flag:
         """What happens without it, in brackets; nothing where the help text says so itself."""
         if self.required:
             return "(required)"
-        default = self.declared.default
+        default: Any = self.declared.default
         told = default not in (None, ()) and not self.switch
         said = [f"default: {' '.join(map(str, default)) if self.many else default}"] if told else []
         if self.name in ENVIRONMENT and self.owner is Options:

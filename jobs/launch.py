@@ -147,7 +147,12 @@ def _named(job: Job, name: str, outcome: Outcome, ending: Ending) -> Ending:
 
 def _overview() -> list[str]:
     usage = ["usage: revsearch COMMAND ...", "", f"{metadata.metadata('revsearch')['Summary']}.", "", "commands:"]
-    return [*usage, *listing(commands()), "", "`revsearch COMMAND --help` shows the options of a command; --version the version."]
+    return [
+        *usage,
+        *listing(commands()),
+        "",
+        "`revsearch COMMAND --help` shows the options of a command; --version the version.",
+    ]
 
 
 def _to_stderr(lines: Iterable[str]) -> None:

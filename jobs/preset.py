@@ -12,7 +12,8 @@ _HELP = frozenset({"-h", "--help"})
 
 def asks_for_presets(command: Command, arguments: Sequence[str]) -> bool:
     """Say whether `--help` was typed without a preset before it."""
-    return bool(command.presets) and arguments[:1] != [] and arguments[0].startswith("-") and _asks_for_help(arguments)
+    without = bool(arguments) and arguments[0].startswith("-")
+    return bool(command.presets) and without and not _HELP.isdisjoint(arguments)
 
 
 def presets_overview(command: Command) -> list[str]:
@@ -39,7 +40,3 @@ def choose_preset(command: Command, arguments: Sequence[str]) -> tuple[Command, 
         f"{command.name}: expected a preset first, one of {', '.join(command.presets)}; found {found}; "
         f"see `revsearch {command.name} --help`"
     )
-
-
-def _asks_for_help(arguments: Sequence[str]) -> bool:
-    return not _HELP.isdisjoint(arguments)

@@ -124,7 +124,8 @@ class EmbedSpec:
 
     manifest: str = option(help="manifest id or ref")
     encoder: str = option(
-        "resnet50:IMAGENET1K_V2", help="MODEL:WEIGHTS, MODEL:WEIGHTS@FILE, color-histogram, or the one of an index/ID"
+        "resnet50:IMAGENET1K_V2",
+        help="MODEL:WEIGHTS, MODEL:WEIGHTS@FILE, color-histogram, encoder/ID, or the one of an index/ID",
     )
     pooling: Pooling | None = option(None, help="feature map to vector (default: gap, or native where there is no map)")
     fit: Fit | None = option(None, help="how a picture is made square (default: the encoder's own)")
@@ -190,18 +191,18 @@ class Resources:
 
     Attributes:
         address: Ray cluster; None takes RAY_ADDRESS, else a new local Ray.
-        workers: embedding actors; 0 takes one a GPU, or one a CPU.
-        gpus_per_worker: GPUs an actor, fractions allowed; 0 runs on CPU; None takes GPUs where there are any.
-        decode_workers: CPU workers that decode for GPU actors; 0 takes the CPUs that are left.
+        workers: embedding actors, 0 takes one a GPU, or one a CPU; or training workers, 0 takes one a GPU, or one.
+        gpus_per_worker: GPUs a worker, fractions allowed; 0 runs on CPU; None takes GPUs where there are any.
+        decode_workers: CPU workers that decode for GPU actors; of training, for each worker; 0 takes the CPUs left.
         batch_size: images a forward pass.
         threads: threads a worker computes with; 0 takes its share of the CPUs.
         image_timeout_s: seconds one image may take before it is rejected as `timeout`.
     """
 
     address: str | None = option(None, help="Ray cluster (default: RAY_ADDRESS, else a new local Ray on 127.0.0.1)")
-    workers: int = option(0, help="embedding actors; 0: one a GPU, or one a CPU", at_least=0)
-    gpus_per_worker: float | None = option(None, help="GPUs an actor; 0: CPU (default: GPUs if there are)", at_least=0)
-    decode_workers: int = option(0, help="CPU workers that decode for GPU actors; 0: the CPUs left", at_least=0)
+    workers: int = option(0, help="workers; 0: one a GPU, or without GPUs one a CPU, one to train", at_least=0)
+    gpus_per_worker: float | None = option(None, help="GPUs a worker; 0: CPU (default: GPUs if there are)", at_least=0)
+    decode_workers: int = option(0, help="CPU workers that decode, for GPUs or for training; 0: CPUs left", at_least=0)
     batch_size: int = option(32, help="images a forward pass", at_least=1, at_most=4096)
     threads: int = option(0, help="threads a worker; 0: its share of the CPUs", at_least=0, at_most=1024)
     image_timeout_s: float = option(60.0, help="seconds one image may take", at_least=0.1, at_most=86_400)

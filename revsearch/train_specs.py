@@ -32,10 +32,10 @@ class TrainSpec:
     preset: ClassVar[Preset]
 
     manifest: str = option(help="manifest id or ref; its train rows, or where it has none its gallery rows")
-    epochs: int = option(20, help="epochs at most", short="e", at_least=1, at_most=100_000)
+    epochs: int = option(12, help="epochs at most", short="e", at_least=1, at_most=100_000)
     batch_size: int = option(60, help="images a step, of all workers together", short="bs", at_least=2, at_most=65_536)
     steps_per_epoch: int = option(0, help="steps an epoch; 0: as many as show each image once", at_least=0)
-    lr: float = option(1e-4, help="highest learning rate", at_least=0, at_most=10)
+    lr: float = option(5e-5, help="highest learning rate", at_least=0, at_most=10)
     weight_decay: float = option(1e-4, help="weight decay of AdamW", at_least=0, at_most=1)
     schedule: Schedule = option("cosine", help="how the learning rate falls, a function of the step alone")
     warmup: float = option(0.05, help="share of all steps in which it rises to --lr", at_least=0, at_most=0.9)
@@ -49,16 +49,16 @@ class TrainSpec:
     validation_share: float = option(0.2, help="share of classes or images held out", at_least=0.01, at_most=0.9)
     validation_images: int = option(2000, help="held-out images a validation ranks at most, seeded", at_least=2)
     validate_every: int = option(1, help="epochs between validations and checkpoints", at_least=1)
-    patience: int = option(5, help="validations without a gain until training stops; 0: never", at_least=0)
+    patience: int = option(4, help="validations without a gain until training stops; 0: never", at_least=0)
     never: tuple[str, ...] = option((), help="manifests of evaluations: their images may not be trained on")
     crop: float = option(0.35, help="least share of the picture in a crop; 1: all of it", at_least=0.05, at_most=1)
     flip: float = option(0.5, help="share of views mirrored", at_least=0, at_most=1)
     rotate: float = option(0.0, help="rotation up to so many degrees to either side", at_least=0, at_most=180)
     zoom: float = option(0.0, help="scaled by a factor of 1 plus or minus this", at_least=0, at_most=0.9)
     shift: float = option(0.0, help="moved by up to this share of the side", at_least=0, at_most=0.9)
-    jitter: float = option(0.2, help="brightness, contrast and saturation by plus or minus this", at_least=0, at_most=1)
+    jitter: float = option(0.3, help="brightness, contrast and saturation by plus or minus this", at_least=0, at_most=1)
     hue: float = option(0.02, help="hue by plus or minus this part of the circle", at_least=0, at_most=0.5)
-    grayscale: float = option(0.0, help="share of views without colour", at_least=0, at_most=1)
+    grayscale: float = option(0.1, help="share of views without colour", at_least=0, at_most=1)
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,14 @@ class TripletAutoencoderSpec(AutoencoderSpec):
     images_per_class: int = option(5, help="K of the P x K batches", at_least=2, at_most=4096)
     identity: Identity = option("auto", help="what makes two images alike (auto: the group where there is one)")
     rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
-    miner: Miner = option("hard", help="which triplets of a batch count")
+    miner: Miner = option("semihard", help="which triplets of a batch count; hard ones collapse it")
     margin: float | None = option(None, help="margin of the triplet loss (default: soft)", at_least=0, at_most=10)
     distance: Distance = option("euclidean", help="between embeddings of unit length")
 
     def conflicts(self) -> Iterator[str]:
         """Yield what does not go together."""
         yield from _batches(self)
+        yield from _mining(self)
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ class TripletSpec(FineTuneSpec):
         """Yield what does not go together."""
         yield from super().conflicts()
         yield from _batches(self)
+        yield from _mining(self)
         if self.loss != "triplet" and self.margin is not None:
             yield f"--margin: belongs to --loss triplet, found --loss {self.loss}"
 
@@ -211,3 +213,8 @@ def _batches(spec: PairSpec) -> Iterator[str]:
             f"--batch-size: expected at least two classes of --images-per-class {spec.images_per_class}, "
             f"found {spec.batch_size}"
         )
+
+
+def _mining(spec: TripletAutoencoderSpec | TripletSpec) -> Iterator[str]:
+    if spec.miner == "semihard" and spec.margin == 0:
+        yield "--margin 0: semi-hard triplets lie within the margin, so there are none; raise it or leave it out"

@@ -108,8 +108,8 @@ def test_the_message_says_how_many_which_and_what_to_do() -> None:
         require_disjoint(left, right, asked="--never", fix="Leave them out.")
     lines = str(caught.value).splitlines()
     assert lines[0] == (
-        "--never: expected none of the l images among the r images, found 8 of 9: 7 have the same bytes, "
-        "1 are near copies; first:"
+        "--never: expected none of the l images among the r images, found 8 of 9 "
+        "(equal bytes: 7, near copies: 1); first:"
     )
     assert lines[1:6] == [f"  'l{place}' and 'r{place}'" for place in range(5)]
     assert lines[6:] == ["Leave them out."]

@@ -27,9 +27,7 @@ class Decoder(nn.Module):
     def __init__(self, width: int, dim: int, output: Output) -> None:
         super().__init__()
         channels = [width * 2**stage for stage in reversed(range(N_STAGES))]
-        self.start = nn.Sequential(
-            nn.Linear(dim, channels[0] * _SIDE**2), nn.Unflatten(1, (channels[0], _SIDE, _SIDE)), nn.ReLU()
-        )
+        self.start = nn.Sequential(nn.Linear(dim, channels[0] * _SIDE**2), nn.Unflatten(1, (channels[0], _SIDE, _SIDE)))
         self.stages = nn.ModuleList(nn.Sequential(*convolution(*pair)) for pair in pairwise(channels))
         self.last = nn.Conv2d(channels[-1], 3, 3, padding=1)
         self.output = nn.Sigmoid() if output == "sigmoid" else nn.Identity()

@@ -10,7 +10,7 @@ from revsearch.model.learner import Learner, Step
 from revsearch.model.loader import Batch
 from revsearch.training import EpochRecord
 
-OnStep = Callable[[int, float], None]  # views of all workers in it, loss
+OnStep = Callable[[int], None]  # views of all workers in it
 OnEpoch = Callable[[EpochRecord, list[float]], bool]  # the epoch and its steps' losses -> whether to go on
 
 
@@ -38,7 +38,7 @@ def fit(
         totals = _Totals(learner)
         for batch in batches(epoch):
             totals.add(learner.learn(batch), batch)
-            on_step(totals.n_last, totals.losses[-1])
+            on_step(totals.n_last)
         record = totals.record(epoch)
         totals.meter.check(epoch)
         if not on_epoch(record, totals.losses):
@@ -71,17 +71,19 @@ class _Totals:
         self.meter.add(step.measured, step.embeddings)
 
     def record(self, epoch: int) -> EpochRecord:
-        """Return the epoch's record, the losses in the mean over the workers."""
-        n_steps, peers = max(1, len(self.losses)), self.learner.peers
+        """Return the epoch's record; losses, of which reconstruction is each worker's own, are made those of all."""
+        peers, n_steps = self.learner.peers, max(1, len(self.losses))
+        self.losses = peers.means(self.losses)
+        parts = peers.means([value / n_steps for value in self.parts.values()])
         return EpochRecord(
             epoch=epoch,
             step=self.learner.step,
-            loss=peers.mean(sum(self.losses) / n_steps),
-            parts={name: peers.mean(value / n_steps) for name, value in self.parts.items()},
+            loss=sum(self.losses) / n_steps,
+            parts=dict(zip(self.parts, parts, strict=True)),
             lr=self.lr,
             gradient_norm=self.norm / n_steps,
             seconds=time.perf_counter() - self.began,
             n_images=self.n_images,
             health=self.meter.summary(),
-            n_substituted=round(peers.mean(self.n_substituted) * peers.world),
+            n_substituted=round(peers.means([float(self.n_substituted)])[0] * peers.world),
         )

@@ -5,13 +5,15 @@ gradient of several workers is that of one, and negatives come from all of them.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Peers:
         gathered: Tensor = _Gather.apply(own, self.rank, self.world)
         return gathered
 
-    def gather_arrays(self, own: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def gather_arrays(self, own: Array) -> list[Array]:
         """Return the arrays of all workers, in the order of ranks; they may differ in length."""
         if self.world == 1:
             return [own]
@@ -46,11 +48,11 @@ class Peers:
         distributed.all_gather_object(found, own)
         return found
 
-    def mean(self, value: float) -> float:
-        """Return the mean of a number over the workers."""
+    def means(self, values: list[float]) -> list[float]:
+        """Return the mean of each of some numbers over the workers."""
         if self.world == 1:
-            return value
-        return float(np.mean(self.gather_arrays(np.array(value, np.float32))))
+            return values
+        return [float(mean) for mean in np.mean(self.gather_arrays(np.array(values)), axis=0)]
 
 
 class _Gather(torch.autograd.Function):

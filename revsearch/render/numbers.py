@@ -13,9 +13,16 @@ def short(value: float | None) -> str:
 
 def signed(value: float) -> str:
     """Return a difference of metrics with 3 decimals and its sign: `+0.061`, `−0.004`, `±0.000`."""
-    rounded = f"{abs(value):.3f}"
-    sign = "±" if not float(rounded) else "+" if value > 0 else "−"
-    return sign + rounded
+    return _with_sign(value, f"{abs(value):.3f}")
+
+
+def signed_short(value: float) -> str:
+    """Return a difference of quantities of any size with 3 digits and its sign: `−0.00123`."""
+    return _with_sign(value, f"{abs(value):.3g}")
+
+
+def _with_sign(value: float, size: str) -> str:
+    return ("±" if not float(size) else "+" if value > 0 else "−") + size
 
 
 def count(value: int) -> str:

@@ -41,6 +41,7 @@ def _environment() -> Environment:
         "plain": text.plain,
         "short": numbers.short,
         "signed": numbers.signed,
+        "signed_short": numbers.signed_short,
         "sum_values": _sum_values,
     }
     return environment

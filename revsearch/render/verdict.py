@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from revsearch.training import History
 
-_LOWER_IS_BETTER = frozenset({"loss"})
+_LOWER_IS_BETTER = frozenset({"mse"})
 
 
 @dataclass(frozen=True, slots=True)

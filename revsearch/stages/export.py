@@ -1,6 +1,9 @@
 """Artifacts in forms that other programs read."""
 
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ from revsearch.embeddings import Vectors
 from revsearch.errors import DiskFull, InvalidSpec
 from revsearch.fingerprint import canonical_json
 from revsearch.render.csv import write_csv
-from revsearch.storage.artifact import Artifact
+from revsearch.storage.artifact import Artifact, fetch
 from revsearch.storage.reject_table import read_rejects
 from revsearch.storage.store import NO_ROOM, Store
 from revsearch.storage.vectors import StoredEmbeddings
@@ -29,15 +32,36 @@ def export_npy(store: Store, artifact: Artifact, out: Path) -> None:
     rejects = [(reject.id, reject.reason, reject.message) for reject in read_rejects(store, artifact)]
     with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
         found = embeddings.read(embeddings.rows(), Path(folder) / "vectors")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
+        with _written_to(out):
             _write_npy(out / "vectors.npy", found.vectors)
             (out / "ids.jsonl").write_bytes(b"".join(canonical_json(id) + b"\n" for id in found.ids))
             (out / "rejects.csv").write_text(write_csv(("id", "reason", "message"), rejects), newline="")
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                raise DiskFull(f"--out {out}: no room left; make room and export again") from error
-            raise InvalidSpec(f"--out {out}: cannot be written: {error.strerror}") from error
+
+
+def export_safetensors(store: Store, artifact: Artifact, out: Path) -> None:
+    """Write a trained encoder as `weights.safetensors`, its state dict, and `space.json`, what is to be done with it.
+
+    Raises:
+        InvalidSpec, DiskFull: where `out` cannot be written.
+        CorruptArtifact: where the weights are not those of the card.
+    """
+    with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+        weights = fetch(store, str(artifact), artifact.part("weights"), Path(folder))
+        with _written_to(out):
+            shutil.copyfile(weights, out / "weights.safetensors")
+            (out / "space.json").write_bytes(canonical_json(artifact.card.facts["space"]) + b"\n")
+
+
+@contextmanager
+def _written_to(out: Path) -> Iterator[None]:
+    """Make the folder that the block writes to, and say in our own words where it cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskFull(f"--out {out}: no room left; make room and export again") from error
+        raise InvalidSpec(f"--out {out}: cannot be written: {error.strerror}") from error
 
 
 def _write_npy(path: Path, vectors: Vectors) -> None:

@@ -33,7 +33,8 @@ def fetch(space: EmbeddingSpace, store: Store, folder: Path) -> Path | None:
     path = store.download(_weights_place(sha256, store), folder)
     if file_sha256(path) != sha256:
         raise CorruptArtifact(
-            f"{path}: checksum of the weights of {space.encoder} is not {sha256[:12]}; remove it and run the command that put it there again"
+            f"{path}: checksum of the weights of {space.encoder} is not {sha256[:12]}; remove it and run the command "
+            "that put it there again"
         )
     return path
 

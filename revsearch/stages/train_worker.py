@@ -196,8 +196,7 @@ class _Worker:
         if self.leads:
             self.board.tell(0, f"start: {_told(start)}")
 
-    def _on_step(self, n_images: int, loss: float) -> None:
-        del loss  # it is told epoch by epoch: one number of one batch says little
+    def _on_step(self, n_images: int) -> None:
         if self.leads:
             self.board.tell(n_images)
 

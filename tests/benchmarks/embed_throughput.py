@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from revsearch.storage.vectors import read_part_rows
+from tests.benchmarks.commands import revsearch, rounded, stdout
 
 ROLES = ("gallery", "query", "train", "distractor")  # a folder each: a manifest takes one source a role
 WEIGHTS_NAME = "IMAGENET1K_V1"  # whose preset both use
@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         listed = Path(place, "listed")
         sources = [f"{role}={folder}" for role, folder in zip(ROLES, asked.folders, strict=False)]
-        manifest = _revsearch("manifest", *sources, "--store", listed)
+        manifest = revsearch("manifest", *sources, "--store", listed)
         encoder = f"{asked.model}:{WEIGHTS_NAME}@{asked.weights}"
         for number in range(asked.rounds):
             store = Path(shutil.copytree(listed, Path(place, f"store-{number}")))
@@ -51,12 +51,12 @@ def main() -> None:
         "seconds": medians["plain"]["seconds"] / medians["ours"]["seconds"],
     }
     told = {"medians": medians, "times_faster": times, "cpus": os.cpu_count(), "load_before": load, "rounds": measured}
-    sys.stdout.write(json.dumps(_rounded(told)) + "\n")
+    sys.stdout.write(json.dumps(rounded(told)) + "\n")
 
 
 def _ours(store: Path, manifest: str, encoder: str) -> Measured:
     began = time.perf_counter()
-    embeddings = _revsearch("embed", "--manifest", manifest, "--encoder", encoder, "--store", store)
+    embeddings = revsearch("embed", "--manifest", manifest, "--encoder", encoder, "--store", store)
     seconds = time.perf_counter() - began
     parts = sorted(store.joinpath(embeddings).glob("part-*"), key=lambda path: path.stat().st_mtime_ns)
     if len(parts) < 3:
@@ -69,30 +69,9 @@ def _ours(store: Path, manifest: str, encoder: str) -> Measured:
 def _plain(folders: list[Path], model: str, weights: Path) -> Measured:
     loop = Path(__file__).with_name("plain_loop.py")
     began = time.perf_counter()
-    told = _stdout(sys.executable, str(loop), *map(str, folders), "--model", model, "--weights", str(weights))
+    told = stdout(sys.executable, str(loop), *map(str, folders), "--model", model, "--weights", str(weights))
     measured: Measured = json.loads(told)
     return {**measured, "seconds": time.perf_counter() - began}
-
-
-def _revsearch(command: str, *arguments: object) -> str:
-    """Run a command and return the last line of its stdout."""
-    module = f"jobs.{command.replace('-', '_')}"
-    return _stdout(sys.executable, "-m", module, *map(str, arguments)).splitlines()[-1]
-
-
-def _stdout(*command: str) -> str:
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: ended with {done.returncode}")
-    return done.stdout
-
-
-def _rounded(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _rounded(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each) for each in value]
-    return round(value, 2) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

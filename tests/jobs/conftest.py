@@ -11,7 +11,14 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
+
+from revsearch.descriptors.color_histogram import SPACE
+from revsearch.storage.artifact import Draft
+from revsearch.storage.card import Counts
+from revsearch.storage.local import LocalStore
 
 
 @dataclass(frozen=True)
@@ -88,3 +95,23 @@ def flipped(broken: Callable[..., str]) -> Callable[..., str]:
         return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
     return lambda id, name, place: broken(id, name, partial(flip, place=place))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A store with a trained encoder, committed by hand."""
+
+    store: str
+    id: str
+    weights: bytes
+    weights_path: Path
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Trained:
+    store = LocalStore(tmp_path / "trained")
+    draft = Draft(store, "encoder", "0123456789ab", {"preset": "triplet"}, {"manifest": "manifest/ba9876543210"})
+    weights = save({"head.weight": np.eye(3, dtype=np.float32)})
+    part = draft.put("weights", ".safetensors", weights)
+    artifact = draft.commit(Counts(10, 9, {"empty": 1}), [part], facts={"space": SPACE.to_dict()})
+    return Trained(store.uri, str(artifact), weights, Path(artifact.path) / part.name)

@@ -3,7 +3,7 @@ import importlib
 import pytest
 
 from jobs import catalogue
-from jobs.catalogue import command_names, commands, module_name
+from jobs.catalogue import command_names, commands, listing, module_name
 
 
 @pytest.fixture
@@ -28,3 +28,8 @@ def test_every_command_of_the_project_is_described_and_named_for_its_file():
     for name in command_names():
         assert commands()[name].endswith("."), name
         assert importlib.import_module(module_name(name)).COMMAND.name == name
+
+
+def test_a_listing_is_in_columns():
+    assert listing({"a": "One.", "a-longer": "Two."}) == ["  a         One.", "  a-longer  Two."]
+    assert listing({}) == []

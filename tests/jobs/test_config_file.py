@@ -16,16 +16,25 @@ class Spec:
     ef_construction: int = option(200, help="width")
 
 
+@dataclass(frozen=True)
+class WideSpec(Spec):
+    """Build wide."""
+
+    width: int = option(3, help="width")
+
+
 def run(spec: Spec, job: Job) -> Outcome:
     return Outcome()
 
 
 @pytest.fixture
-def read(tmp_path):
-    def read(text: str | bytes):
+def read(tmp_path, monkeypatch):
+    def read(text: str | bytes, command: Command | None = None):
+        monkeypatch.setattr(Command, "name", "build-index")
+        command = command or Command(spec=Spec, run=run)
         path = tmp_path / "revsearch.toml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_config(path, "build-index", ["build-index", "embed"], flags_of(Command(spec=Spec, run=run)))
+        return read_config(path, command, ["build-index", "embed"], flags_of(command))
 
     return read
 
@@ -59,5 +68,31 @@ def test_a_file_that_is_no_toml(read, text):
 
 
 def test_a_missing_file(tmp_path):
-    (problem,) = read_config(tmp_path / "none.toml", "embed", [], []).problems
+    (problem,) = read_config(tmp_path / "none.toml", Command(spec=Spec, run=run), [], []).problems
     assert "none.toml" in problem
+
+
+PRESETS = Command(spec=Spec, run=run, presets={"wide-one": WideSpec, "plain": Spec})
+
+
+@pytest.mark.parametrize("preset", ["wide-one", "wide_one"])
+def test_a_preset_goes_before_its_command_and_that_before_the_top(read, preset):
+    text = (
+        f'M = 1\nstore = "s"\nef_construction = 1\n[build-index]\nM = 2\nef-construction = 2\n[build-index.{preset}]\n'
+    )
+    given = read(text + "M = 3\nwidth = 9\n", PRESETS.with_preset("wide-one"))
+    assert given.values == {"store": "s", "M": 3, "ef_construction": 2, "width": 9}
+    assert given.problems == []
+
+
+def test_tables_of_other_presets_are_left_alone(read):
+    given = read("[build-index]\nM = 2\n[build-index.wide-one]\nwidth = 9\n", PRESETS.with_preset("plain"))
+    assert (given.values, given.problems) == ({"M": 2}, [])
+
+
+def test_an_unknown_preset(read, tmp_path):
+    where = f"--config {tmp_path / 'revsearch.toml'}"
+    assert read("[build-index.wide-on]\nM = 2\n", PRESETS.with_preset("plain")).problems == [
+        f"{where}: unknown preset of build-index [wide-on]; did you mean wide-one?"
+    ]
+    assert read("[build-index.x]\nM = 2\n").problems == [f"{where}: unknown preset of build-index [x]"]

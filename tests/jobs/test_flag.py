@@ -18,6 +18,7 @@ class Spec:
     kind: Literal["exact", "hnsw"] = option("exact", help="kind")
     twice: bool = option(False, help="do it twice")
     name_of_it: str = option("x", help="a name")
+    shares: tuple[float, ...] = option((0.5, 1.0), help="shares", short="sh")
 
 
 def run(spec: Spec, job: Job) -> Outcome:
@@ -100,6 +101,9 @@ def test_spelling_and_help():
     assert FLAGS["words"].hint == "(required)"
     assert FLAGS["kind"].hint == "(default: exact)"
     assert FLAGS["rate"].hint == FLAGS["twice"].hint == ""
+    assert FLAGS["shares"].hint == "(default: 0.5 1.0)"
+    assert FLAGS["shares"].spellings == ("--shares", "-sh")
+    assert FLAGS["rate"].spellings == ("--rate",)
     assert FLAGS["store"].hint == "(default: ./store; environment: REVSEARCH_STORE)"
 
 
@@ -111,3 +115,14 @@ def test_a_command_takes_the_groups_it_asks_for(commits, computes):
     assert (names >= OF_RESOURCES | Resources.__dataclass_fields__.keys()) is computes
     assert names >= {"words", "store", "json", "debug", "config"}
     assert bool(names & (OF_ARTIFACTS - {"x"})) is commits
+
+
+def test_of_one_name_the_option_of_the_spec_goes_first():
+    @dataclass(frozen=True)
+    class Batches:
+        """Learn."""
+
+        batch_size: int = option(60, help="images a step")
+
+    (batch_size,) = (flag for flag in flags_of(Command(spec=Batches, run=run)) if flag.name == "batch_size")
+    assert (batch_size.owner, batch_size.hint) == (Batches, "(default: 60)")

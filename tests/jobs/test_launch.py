@@ -250,6 +250,21 @@ def test_help_lists_the_commands(typed, arguments, monkeypatch):
     assert "  embed  Embed every image.\n" in out
 
 
+def test_help_of_a_command_with_presets_lists_them(capsys):
+    presets = Command(spec=Spec, run=gives(Outcome(GOOD)).run, presets={"quick": Spec})
+    with pytest.raises(SystemExit) as left:
+        execute(presets, ["--help"])
+    assert (left.value.code, "  quick  Do something.\n" in capsys.readouterr().out) == (0, True)
+
+
+def test_a_preset_is_chosen_before_anything_is_read(capsys):
+    presets = Command(spec=Spec, run=gives(Outcome(GOOD)).run, presets={"quick": Spec})
+    assert execute(presets, ["quick", "--k", "3"]) == 0
+    assert capsys.readouterr().out == "rankings/0123456789ab\n"
+    assert execute(presets, ["quik", "--k", "x", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["reason"] == "usage"
+
+
 def test_version(typed):
     code, out, _ = typed("--version")
     assert (code, out.split()[0]) == (0, "revsearch")
@@ -318,7 +333,7 @@ def help_of(*arguments: str) -> tuple[str, float]:
     return done.stderr, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.parametrize("arguments", [(), *((name,) for name in command_names())])
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in command_names()), ("train", "triplet")])
 def test_help_is_quick_and_imports_nothing_heavy(arguments):
     imported, seconds = help_of(*arguments)
     assert imported == ""

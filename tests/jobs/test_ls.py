@@ -48,3 +48,7 @@ def test_the_store_may_come_from_the_environment_or_a_config_file(demo, ids, rev
 def test_an_empty_store_is_no_failure_and_is_not_made(revsearch, tmp_path):
     assert revsearch("ls", "--store", tmp_path / "none").code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trained_encoder(trained, revsearch):
+    assert revsearch("ls", "encoder", "--store", trained.store).out == f"{trained.id}  10 in  9 ok\n"

@@ -74,6 +74,23 @@ def test_resources_by_flag_config_and_profile(config):
     assert settings("--config", file, "--batch-size", "9").resources.batch_size == 9
 
 
+def test_an_option_of_the_spec_that_resources_have_too_is_the_specs_alone():
+    @dataclass(frozen=True)
+    class Batches:
+        """Learn."""
+
+        batch_size: int = option(60, help="images a step", at_least=50)
+
+    command = Command(spec=Batches, run=run)
+    for arguments, size in ([], 60), (["--batch-size", "90"], 90), (["--profile", "cluster"], 60):
+        found = read_settings(command, arguments, {})
+        assert found.spec.batch_size == size
+        assert found.resources.batch_size == PROFILES[found.options.profile].batch_size
+    with pytest.raises(InvalidSpec) as caught:
+        read_settings(command, ["--batch-size", "0"], {})
+    assert caught.value.problems == ("--batch-size: expected at least 50, found 0",)
+
+
 def test_a_required_value_may_come_from_the_config_file(config):
     assert settings("--config", config('index = "i"')).spec.index == "i"
 

@@ -44,3 +44,8 @@ def test_a_card_with_a_flipped_bit(demo, ids, revsearch, flipped, place):
         assert (told.code, told.out) == (5, out)
         assert "is corrupt" in told.err
         assert "run the command that made it again" in told.err
+
+
+def test_a_trained_encoder(trained, revsearch):
+    told = revsearch("show", "0123", "--store", trained.store)
+    assert (told.code, told.json["id"], told.json["spec"]) == (0, "0123456789ab", {"preset": "triplet"})

@@ -50,3 +50,12 @@ def test_a_folder_without_a_card_is_unfinished(demo, ids, revsearch, broken):
     told = revsearch("verify", ids.index, "--store", broken(ids.index, "card.json", lambda data: None))
     assert told.code == 5
     assert told.err.splitlines()[-1] == "revsearch: exit=5 reason=unfinished"
+
+
+def test_the_weights_of_a_trained_encoder(trained, revsearch):
+    told = revsearch("verify", trained.id, "--store", trained.store)
+    assert (told.code, told.out) == (0, f"{trained.id}  ok  1 parts  {len(trained.weights)} bytes\n")
+    trained.weights_path.chmod(0o644)
+    trained.weights_path.write_bytes(trained.weights[:-1] + b"\x01")
+    told = revsearch("verify", "--store", trained.store)
+    assert (told.code, told.out) == (5, f"{trained.id}  corrupt\n")

@@ -24,14 +24,8 @@ def test_names_are_read_and_written_alike(name: str, trunk: str, width: int, top
     assert found.as_published == (name == "mobilenet_v2")
 
 
-@pytest.mark.parametrize(
-    "name", ["color-histogram", "cnn", "cnn-w", "resnet18+conv", "resnet18+", "+linear", "", "a+b+c"]
-)
+@pytest.mark.parametrize("name", ["color-histogram", "cnn-w", "resnet18+conv", "resnet18+", "+linear", "", "a+b+c"])
 def test_what_is_no_network_is_refused(name: str) -> None:
-    # `cnn` alone reads as a model that torchvision does not have.
-    if name == "cnn":
-        assert Architecture.parse(name).trunk == "cnn"
-        return
     with pytest.raises(InvalidSpec, match="--encoder: expected a neural network, found"):
         Architecture.parse(name)
 

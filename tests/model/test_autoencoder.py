@@ -24,15 +24,14 @@ def test_a_sigmoid_keeps_pixels_in_their_range_and_a_linear_layer_does_not() -> 
 @pytest.mark.parametrize("output", ["sigmoid", "linear"])
 def test_learns_to_rebuild_a_few_pictures(output) -> None:
     torch.manual_seed(0)
-    pictures = torch.rand(3, 3, 1, 1).expand(3, 3, 32, 32) * torch.linspace(0.2, 1, 32)
+    pictures = torch.rand(4, 3, 4, 4).repeat_interleave(8, 2).repeat_interleave(8, 3)
     encode, decode = bottleneck(8, 8), Decoder(8, 8, output)
-    optimizer = torch.optim.Adam([*encode.parameters(), *decode.parameters()], lr=1e-2)
+    optimizer = torch.optim.Adam([*encode.parameters(), *decode.parameters()], lr=3e-3)
     losses = []
-    for _ in range(60):
-        loss = torch.nn.functional.mse_loss(decode(encode(pictures), 32), pictures)
+    for _ in range(100):
+        loss = torch.nn.functional.mse_loss(decode(encode(2 * pictures - 1), 32), pictures)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.1 * losses[0]
-    assert losses[-1] < pictures.var()  # better than the mean colour
+    assert losses[-1] < 0.5 * (pictures - pictures.mean(0)).square().mean()  # the mean picture would give all of it

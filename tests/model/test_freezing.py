@@ -95,7 +95,5 @@ def test_what_is_frozen_evaluates_while_the_rest_trains(norms: bool) -> None:
     hold_frozen(backbone.train(), norms=norms)
     assert [module.training for module in backbone[0].modules()] == [False] * 4
     assert [module.training for module in backbone[1]] == [True, not norms, True]
-    before = [norm.running_mean.clone() for norm in (backbone[0][1], backbone[1][1])]
     backbone(torch.randn(8, 3, 5, 5))
-    moved = [not torch.equal(norm.running_mean, old) for norm, old in zip((backbone[0][1], backbone[1][1]), before)]  # noqa: B905  # two and two
-    assert moved == [False, not norms]
+    assert [bool(stage[1].running_mean.any()) for stage in backbone] == [False, not norms]  # zeros at first

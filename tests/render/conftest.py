@@ -198,7 +198,7 @@ def full_training(name: str = "cat", remark: str = "a remark") -> TrainingReport
 
 def bare_training() -> TrainingReport:
     """What there is of an autoencoder that saw no labels and drew nothing."""
-    start, trained = Validation(0, 0.0, {"loss": 0.25}, -0.25), Validation(1, 1.0, {"loss": 0.125}, -0.125)
+    start, trained = Validation(0, 0.0, {"mse": 0.25}, -0.25), Validation(1, 1.0, {"mse": 0.125}, -0.125)
     record = EpochRecord(1, 2, 0.2, {"mse": 0.2}, 1e-3, 1.0, 4.0, 40, Health(1.2), validations=(trained,))
     return TrainingReport("t", "s", Summary(2, 2, 0), History(start, (record,), (0.3, 0.1)))
 

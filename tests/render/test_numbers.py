@@ -1,6 +1,6 @@
 import pytest
 
-from revsearch.render.numbers import count, duration, figure, percent, short, signed
+from revsearch.render.numbers import count, duration, figure, percent, short, signed, signed_short
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,8 @@ def test_quantities_of_any_size() -> None:
 )
 def test_a_change_has_its_sign(value: float, text: str) -> None:
     assert signed(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.00123456, "−0.00123"), (12345.0, "+1.23e+04"), (0.0, "±0")])
+def test_a_change_of_any_size_has_its_sign(value: float, text: str) -> None:
+    assert signed_short(value) == text

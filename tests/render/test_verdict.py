@@ -10,8 +10,8 @@ from revsearch.training import History
         (Gain("ap_plain", 0.4, 0.5), True),
         (Gain("ap_plain", 0.5, 0.4), False),
         (Gain("ap_plain", 0.5, 0.5), False),
-        (Gain("loss", 0.5, 0.4), True),
-        (Gain("loss", 0.4, 0.5), False),
+        (Gain("mse", 0.5, 0.4), True),
+        (Gain("mse", 0.4, 0.5), False),
     ],
 )
 def test_metrics_are_to_rise_and_losses_to_fall(gain: Gain, is_better: bool) -> None:

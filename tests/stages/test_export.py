@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from revsearch.errors import InvalidSpec
-from revsearch.stages.export import export_npy
+from revsearch.descriptors.color_histogram import SPACE
+from revsearch.errors import CorruptArtifact, InvalidSpec
+from revsearch.space import EmbeddingSpace
+from revsearch.stages.export import export_npy, export_safetensors
+from revsearch.storage.artifact import Artifact, Draft
+from revsearch.storage.card import Counts
 from revsearch.storage.local import LocalStore
 
 
@@ -45,3 +49,32 @@ def test_where_nothing_can_be_written(store: LocalStore, by_hand: Any, tmp_path:
     embedded = by_hand.embeddings(by_hand.manifest(["a"]), np.ones((1, 2), np.float32))
     with pytest.raises(InvalidSpec, match=r"--out .*file/out: cannot be written"):
         export_npy(store, embedded, tmp_path / "file" / "out")
+
+
+@pytest.fixture
+def trained(store: LocalStore) -> Artifact:
+    """An encoder, its weights a few bytes."""
+    draft = Draft(store, "encoder", "0123456789ab", {}, {})
+    parts = [draft.put("weights", ".safetensors", b"weights"), draft.put("history", ".json", b"{}")]
+    return draft.commit(Counts(1, 1), parts, facts={"space": SPACE.to_dict()})
+
+
+def test_weights_and_their_space(store: LocalStore, trained: Artifact, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    export_safetensors(store, trained, out)
+    assert (out / "weights.safetensors").read_bytes() == b"weights"
+    assert EmbeddingSpace.from_dict(json.loads((out / "space.json").read_text())) == SPACE
+    export_safetensors(store, trained, out)  # again, over what is there
+
+
+def test_weights_where_nothing_can_be_written(store: LocalStore, trained: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidSpec, match=r"--out .*file/out: cannot be written"):
+        export_safetensors(store, trained, tmp_path / "file" / "out")
+
+
+def test_weights_that_are_gone(store: LocalStore, trained: Artifact, tmp_path: Path) -> None:
+    store.delete(f"{trained}/{trained.part('weights').name}")
+    with pytest.raises(CorruptArtifact, match="is gone"):
+        export_safetensors(store, trained, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

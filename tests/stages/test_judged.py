@@ -84,7 +84,7 @@ def test_another_gallery_is_looked_at_too(store: LocalStore, by_hand: Any) -> No
 def test_it_is_refused_with_the_first_of_them(store: LocalStore, ranked: Make, no_ray: None) -> None:
     rankings = ranked("ab")
     for run in (evaluate, plan_evaluate):
-        with pytest.raises(InvalidSpec, match=r"found 2 of 7: .*\n  'a' and 'own-0'\n  'b' and 'own-1'\n.*--allow-le"):
+        with pytest.raises(InvalidSpec, match=r"found 2 of 7 .*\n  'a' and 'own-0'\n  'b' and 'own-1'\n.*--allow-le"):
             run(EvaluateSpec(str(rankings)), store, HERE)
 
 

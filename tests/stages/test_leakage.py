@@ -34,7 +34,7 @@ class TestEqualBytes:
     @pytest.mark.parametrize("role", ["gallery", "query", "distractor"])
     def test_all_roles_of_an_evaluation_count(self, store: LocalStore, by_hand: Any, role: str) -> None:
         training, judged = by_hand.manifest("abc", roles="train"), by_hand.manifest("xb", roles=role)
-        with pytest.raises(InvalidSpec, match=r"found 1 of 3: 1 have the same bytes; first:\n  'b' and 'b'\n.*leave"):
+        with pytest.raises(InvalidSpec, match=r"found 1 of 3 \(equal bytes: 1, .*first:\n  'b' and 'b'\n.*leave"):
             refuse(store, training, judged)
 
     def test_rows_that_are_trained_on_there_do_not(self, store: LocalStore, by_hand: Any) -> None:
@@ -100,7 +100,7 @@ def test_near_copies_are_found_by_looking(
         require_unseen(store, training, scanned, [str(never)], Resources(), draft)
 
     require([0, 1, 3])
-    with pytest.raises(InvalidSpec, match=r"found 1 of 4: 0 have the same bytes, 1 are near copies; first:") as caught:
+    with pytest.raises(InvalidSpec, match=r"found 1 of 4 \(equal bytes: 0, near copies: 1\); first:") as caught:
         require([0, 1, 2, 3])
     assert "'2.png' and 'copy.jpg' (" in str(caught.value)
     assert draft.found_parts(f"scan-{never.id}")  # a run that is started again does not look again
