@@ -45,6 +45,7 @@ class RunSpec:
     k: int = option(10, help="gallery images a query", at_least=1)
     exact: bool = option(False, help="compare with every vector, graph or not")
     protocol: Protocol = option("auto", help="which metrics, with which conventions")
+    allow_leakage: bool = option(False, help="judge an encoder also by images it was trained on")
     seed: int = option(0, help="seed of samples and intervals", at_least=0, at_most=MAX_SEED)
 
     @property
@@ -68,7 +69,9 @@ class RunSpec:
 
     def evaluate(self, rankings: str) -> EvaluateSpec:
         """Of those lists."""
-        return EvaluateSpec(rankings, truth=self.truth, protocol=self.protocol, seed=self.seed)
+        return EvaluateSpec(
+            rankings, truth=self.truth, protocol=self.protocol, seed=self.seed, allow_leakage=self.allow_leakage
+        )
 
     def conflicts(self) -> Iterator[str]:
         """Yield what does not go together."""

@@ -109,7 +109,9 @@ class FineTuneSpec(TrainSpec):
     trainable_blocks: int | None = option(
         None, help="the last so many blocks of the backbone learn; 0: frozen (default: the last half)", at_least=0
     )
-    batch_norm: BatchNorm = option("frozen", help="whether batch norms of the backbone keep their statistics")
+    batch_norm: BatchNorm | None = option(
+        None, help="whether batch norms of the backbone keep their statistics (default: those of learned weights do)"
+    )
     interpolate: tuple[float, ...] = option(
         (0.5, 1.0), help="candidates a validation, between the start's weights (0) and the trained ones (1)"
     )
@@ -205,8 +207,7 @@ PairSpec = TripletAutoencoderSpec | TripletSpec | ContrastiveSpec  # those that 
 def _batches(spec: PairSpec) -> Iterator[str]:
     if spec.batch_size % spec.images_per_class:
         yield (
-            f"--batch-size: expected a multiple of --images-per-class {spec.images_per_class}, "
-            f"found {spec.batch_size}"
+            f"--batch-size: expected a multiple of --images-per-class {spec.images_per_class}, found {spec.batch_size}"
         )
     elif spec.batch_size < 2 * spec.images_per_class:
         yield (

@@ -31,7 +31,7 @@ def mixed(learner: Learner, share: float) -> Trainee:
 
 
 def chosen(learner: Learner, weights: Mapping[str, Tensor] | None) -> Trainee:
-    """Return the network that a run hands out: with these weights of its embedder, or the start where there are none."""
+    """Return the network that a run hands out: with these weights of its embedder; the start where there are none."""
     network = copy.deepcopy(learner.start if weights is None else learner.trainee).eval()
     if weights is not None:
         network.embedder.load_state_dict(dict(weights))

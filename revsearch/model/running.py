@@ -6,7 +6,7 @@ from revsearch.model.precision import compute_fp32_in_full
 
 
 def prepare(threads: int) -> None:
-    """Set this process up to train with `threads` CPU threads, by algorithms that give the same twice where there are."""
+    """Set this process up to train with `threads` CPU threads; what a GPU computes comes out the same twice."""
     torch.set_num_threads(threads)
     compute_fp32_in_full()
     torch.backends.cudnn.benchmark = False

@@ -83,8 +83,7 @@ def start_trainee(
         network = fresh_embedder(space) if start is None else _continued(space, start, start_weights)
         decoder = _decoder(spec, space)
     freeze(network, Architecture.parse(space.encoder), n_trained_blocks(spec, start))
-    hold_norms = isinstance(spec, FineTuneSpec) and spec.batch_norm == "frozen"
-    trainee = Trainee(Normalise(space.preprocess), network, decoder, hold_norms=hold_norms)
+    trainee = Trainee(Normalise(space.preprocess), network, decoder, hold_norms=_holds_norms(spec, start))
     return trainee.to(device).to(memory_format=torch.channels_last).train()
 
 
@@ -99,3 +98,12 @@ def _continued(space: EmbeddingSpace, start: EmbeddingSpace, weights: Path | Non
 
 def _decoder(spec: TrainSpec, space: EmbeddingSpace) -> Decoder | None:
     return Decoder(spec.width, space.dim, spec.output) if isinstance(spec, AutoencoderSpec) else None
+
+
+def _holds_norms(spec: TrainSpec, start: EmbeddingSpace | None) -> bool:
+    """Say whether batch norms keep their statistics: those of random weights say nothing of any picture."""
+    if not isinstance(spec, FineTuneSpec) or start is None:
+        return False
+    if spec.batch_norm is None:
+        return not start.weights.startswith("random-")
+    return spec.batch_norm == "frozen"

@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from revsearch.evaluation import Evaluation
-from revsearch.imaging.thumbnail import thumbnail
 from revsearch.protocols import rules
-from revsearch.rejects import Reject, Rejection
 from revsearch.render.report import (
     ClassRow,
     ClassTable,
     HitCurve,
     Metric,
-    RejectRow,
     Report,
     ScoreHistogram,
     Sheet,
@@ -25,16 +22,15 @@ from revsearch.render.report import (
     Tile,
 )
 from revsearch.score_histogram import ScoreCounts
-from revsearch.specs import EvaluateSpec, ImageLimits, Protocol
+from revsearch.specs import EvaluateSpec, Protocol
 from revsearch.stages.judging import ShownQuery
+from revsearch.stages.reject_rows import reject_rows
+from revsearch.stages.thumbnails import thumbnails
 from revsearch.storage.artifact import Artifact, load
-from revsearch.storage.images import read_image
-from revsearch.storage.manifests import StoredManifest, locate
+from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.reject_table import read_rejects
 from revsearch.storage.store import Store
 
-_THUMBNAIL_SIDE = 160  # pixels; shown at up to 120 CSS pixels
-_EXAMPLES = 3  # of each reject reason
 _CLASS_METRICS = ("hit_rate_at_1", "hit_rate_at_5", "hit_rate_at_10", "ap_plain")
 _FIRST = ("hit_rate_at_1", "ap_plain", "hit_rate_at_5", "hit_rate_at_10")  # head the page, after a protocol's own
 _BEST = {"ns4_self_in": 4.0, "ns3_self_out": 3.0}
@@ -77,7 +73,9 @@ def build_report(store: Store, rankings: Artifact, index: Artifact, findings: Fi
         hit_curve=_curve(findings.hit_curve),
         histogram=_histogram(findings.histogram),
         seconds={artifact.kind: dict(artifact.card.seconds) for artifact in chain.artifacts},
-        rejects=_reject_rows(store, [*chain.manifests, *chain.embeddings]),
+        rejects=reject_rows(
+            reject for artifact in [*chain.manifests, *chain.embeddings] for reject in read_rejects(store, artifact)
+        ),
         provenance=chain.provenance(findings, spec),
     )
 
@@ -186,22 +184,8 @@ def _thumbnails(store: Store, manifests: list[Artifact], wanted: set[str]) -> It
     """Yield the wanted ids that are in the manifests, each with its thumbnail."""
     for artifact in manifests:
         manifest = StoredManifest(store, artifact)
-        rows = manifest.rows_of_ids(wanted)
-        limits = ImageLimits(**{name: artifact.card.spec[name] for name in ImageLimits.__slots__})
-        if len(rows):
-            block, roots = manifest.take(rows), manifest.roots
-            for row in range(len(block)):
-                location, root = locate(block, row, roots)
-                yield block.ids[row], _thumbnail(location, root, limits, manifest.follow_symlinks)
-
-
-def _thumbnail(location: str, root: Path, limits: ImageLimits, follow_symlinks: bool) -> bytes | None:
-    """Return a thumbnail, or None where the image is gone meanwhile: the figures do not depend on it."""
-    try:
-        data = read_image(location, root, max_bytes=limits.max_bytes, follow_symlinks=follow_symlinks)
-        return thumbnail(data, _THUMBNAIL_SIDE, limits, allow_truncated=True)
-    except Rejection:
-        return None
+        for id, _, picture in thumbnails(manifest, manifest.rows_of_ids(wanted)):
+            yield id, picture
 
 
 def _metrics(evaluation: Evaluation) -> tuple[Metric, ...]:
@@ -249,15 +233,3 @@ def _histogram(counts: ScoreCounts | None) -> ScoreHistogram | None:
         tuple(counts.others[low:high].tolist()),
         tuple(counts.matches[low:high].tolist()),
     )
-
-
-def _reject_rows(store: Store, artifacts: list[Artifact]) -> tuple[RejectRow, ...]:
-    by_reason: dict[str, list[Reject]] = defaultdict(list)
-    for artifact in artifacts:
-        for reject in read_rejects(store, artifact):
-            by_reason[reject.reason].append(reject)
-    rows = [
-        RejectRow(reason, len(found), tuple((reject.id, reject.message) for reject in found[:_EXAMPLES]))
-        for reason, found in by_reason.items()
-    ]
-    return tuple(sorted(rows, key=lambda row: (-row.count, row.reason)))

@@ -6,6 +6,8 @@ from revsearch.errors import InvalidSpec
 from revsearch.specs import Resources
 from revsearch.stages import cluster
 
+_MOST_ON_CPUS = 8  # workers by default: each holds the network and its optimizer
+
 
 @dataclass(frozen=True, slots=True)
 class TrainPool:
@@ -30,14 +32,18 @@ class TrainPool:
 
 
 def plan_train_pool(resources: Resources, batch_size: int) -> TrainPool:
-    """Fit a training run to the connected cluster: a worker a GPU, or one worker with all CPUs.
+    """Fit a training run to the connected cluster: a worker a GPU, or as many one-thread workers as divide the batch.
+
+    On CPUs several processes of one thread are quicker than one of several: on 2 cores MobileNetV2 learned 52 views a
+    second with one worker and a process that decodes, 75 with two workers that decode by themselves, and 31 with one
+    worker of two threads, which spin while they wait for each other.
 
     Raises:
         InvalidSpec: where the cluster has too few CPUs or GPUs, or workers do not divide the batch.
     """
     cpus, gpus = cluster.n_cpus(), cluster.n_gpus()
     share = resources.gpus_per_worker if resources.gpus_per_worker is not None else min(1.0, gpus)
-    n_workers = resources.workers or (int(gpus / share) if share and share <= gpus else 1)
+    n_workers = resources.workers or (int(gpus / share) if share and share <= gpus else _n_on_cpus(cpus, batch_size))
     problems = []
     if n_workers * share > gpus:
         problems.append(f"--workers {n_workers} with {share:g} GPUs each: the cluster has {gpus:g}")
@@ -51,5 +57,9 @@ def plan_train_pool(resources: Resources, batch_size: int) -> TrainPool:
         raise InvalidSpec(*problems)
     cpus_each = max(1, cpus // n_workers)
     n_loaders = resources.decode_workers or (cpus_each - 1 if share else min(1, cpus_each - 1))
-    threads = resources.threads or cpus_each
+    threads = resources.threads or max(1, cpus_each - n_loaders)
     return TrainPool(n_workers, cpus_each, share, n_loaders, threads)
+
+
+def _n_on_cpus(cpus: int, batch_size: int) -> int:
+    return max(n for n in range(1, min(cpus, _MOST_ON_CPUS) + 1) if batch_size % n == 0)

@@ -1,6 +1,5 @@
 """What a training run leaves behind to be read: the facts of its card, and its page."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
@@ -8,9 +7,10 @@ import numpy as np
 
 from revsearch.evaluation import MetricValue
 from revsearch.rejects import Reject
-from revsearch.render.report import Metric, RejectRow, Summary, Tile
+from revsearch.render.report import Metric, Summary, Tile
 from revsearch.render.training_report import BeforeAfter, TrainingReport
 from revsearch.space import EmbeddingSpace
+from revsearch.stages.reject_rows import reject_rows
 from revsearch.stages.thumbnails import thumbnails
 from revsearch.stages.train_work import Shown, TrainOutcome
 from revsearch.storage.artifact import Draft
@@ -22,7 +22,6 @@ _CONVENTIONS = {
     "hit_rate_at_1": "share of validation images whose nearest other one is of their class",
     "ap_plain": "average precision over all other validation images; its mean is mAP",
 }
-_EXAMPLES = 3  # of each reject reason
 _START = "_of_start"  # ends the name of a start's figure
 
 
@@ -95,7 +94,7 @@ def build_training_report(told: Told) -> TrainingReport:
         else None,
         reconstructions_note="validation images above, what the network rebuilds of them below",
         seconds={"train": dict(told.seconds)},
-        rejects=_reject_rows(told.rejects),
+        rejects=reject_rows(told.rejects),
         provenance=_provenance(told),
     )
 
@@ -123,17 +122,6 @@ def _tiles(
         id, label, picture = pictures[row]
         verdict = "unknown" if not shown.relevant else "relevant" if row in shown.relevant else "wrong"
         yield Tile(id, label, score, picture, verdict)  # type: ignore[arg-type]  # mypy makes a str of the two words
-
-
-def _reject_rows(rejects: list[Reject]) -> tuple[RejectRow, ...]:
-    by_reason: dict[str, list[Reject]] = defaultdict(list)
-    for reject in rejects:
-        by_reason[reject.reason].append(reject)
-    rows = [
-        RejectRow(reason, len(found), tuple((reject.id, reject.message) for reject in found[:_EXAMPLES]))
-        for reason, found in by_reason.items()
-    ]
-    return tuple(sorted(rows, key=lambda row: (-row.count, row.reason)))
 
 
 def _provenance(told: Told) -> dict[str, dict[str, str]]:

@@ -38,7 +38,8 @@ class Pictures(Dataset[tuple[Tensor, int]]):
             [
                 v2.RandomResizedCrop(size, scale=(0.35, 1.0)),
                 v2.RandomHorizontalFlip(),
-                v2.ColorJitter(0.2, 0.2, 0.2, 0.02),
+                v2.ColorJitter(0.3, 0.3, 0.3, 0.02),
+                v2.RandomGrayscale(0.1),
                 v2.PILToTensor(),
                 v2.ToDtype(torch.float32, scale=True),
                 v2.Normalize(MEAN, STD),

@@ -11,7 +11,16 @@ from torch import Tensor
 from revsearch.model.augment import Augmentation, as_tensor
 from revsearch.train_specs import TripletSpec
 
-PLAIN = {"crop": 1.0, "flip": 0.0, "jitter": 0.0, "hue": 0.0}
+PLAIN = {
+    "crop": 1.0,
+    "flip": 0.0,
+    "rotate": 0.0,
+    "zoom": 0.0,
+    "shift": 0.0,
+    "jitter": 0.0,
+    "hue": 0.0,
+    "grayscale": 0.0,
+}
 
 
 def picture(height: int = 90, width: int = 120) -> NDArray[np.uint8]:

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.model.training import SMALL, batch, learner
 
 from revsearch.model.candidates import chosen, embed, mixed, reconstruct, save_weights, weights_of
 from revsearch.model.embedder import embedder
 from revsearch.model.planned import planned_space
+from tests.model.training import SMALL, batch, learner
 
 
 def test_weights_between_start_and_trained_are_their_weighted_mean() -> None:

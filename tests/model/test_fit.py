@@ -1,9 +1,9 @@
 import pytest
-from tests.model.training import SMALL, batch, learner
 
 from revsearch.errors import TrainingCollapsed
 from revsearch.model.fit import fit
 from revsearch.training import EpochRecord
+from tests.model.training import SMALL, batch, learner
 
 
 def test_an_epoch_is_told_as_its_steps_were() -> None:

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.model.training import SMALL, batch, learner
 
 from revsearch.errors import TrainingDiverged
 from revsearch.model.checkpoint import load_checkpoint, save_checkpoint
+from tests.model.training import SMALL, batch, learner
 
 
 @pytest.mark.parametrize("preset", SMALL)

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -29,4 +30,4 @@ def test_a_step_has_the_same_rate_however_it_was_reached(schedule: str) -> None:
     resumed = LearningRate(0.1, 40, schedule, 0.1)  # type: ignore[arg-type]  # the same
     before = [straight.at(step) for step in range(40)]
     assert [resumed.at(step) for step in range(25, 40)] == before[25:]
-    assert all(later <= earlier for earlier, later in zip(before[4:], before[5:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(before[4:]))
