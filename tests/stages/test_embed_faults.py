@@ -1,7 +1,6 @@
 """Whole processes that embed: killed, started again, and two at once. Each has a Ray of its own."""
 
 import os
-import select
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from revsearch.storage.catalog import list_artifacts
 from revsearch.storage.local import LocalStore
 from revsearch.storage.reject_table import read_rejects
 from revsearch.storage.vectors import read_part_rows
+from tests.stages.processes import descendants, open_pids, wait_for_end
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -84,40 +84,6 @@ def finished(store: LocalStore, process: subprocess.Popen[str]) -> Artifact:
 
 def parts_in(store: LocalStore) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in store.root.glob("embeddings/*/part-*")}
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that a process started, and those that these did."""
-    try:
-        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-    return children + [each for child in children for each in descendants(child)]
-
-
-def wait_for_end(watched: list[int], deadline_s: float) -> None:
-    """Wait until every process (by its pidfd) has ended."""
-    poll, left = select.poll(), set(watched)
-    for descriptor in watched:
-        poll.register(descriptor, select.POLLIN)
-    ends = time.monotonic() + deadline_s
-    while left:
-        ready = poll.poll(max(0.0, ends - time.monotonic()) * 1000)
-        assert ready, f"{len(left)} of {len(watched)} processes are still there after {deadline_s} s"
-        for descriptor, _ in ready:
-            poll.unregister(descriptor)
-            left.discard(descriptor)
-            os.close(descriptor)
-
-
-def open_pids(pids: list[int]) -> list[int]:
-    opened = []
-    for pid in pids:
-        try:
-            opened.append(os.pidfd_open(pid))
-        except ProcessLookupError:
-            continue
-    return opened
 
 
 def require_same(
