@@ -67,6 +67,8 @@ class AutoencoderSpec(TrainSpec):
 
     preset: ClassVar[Preset] = "autoencoder"
 
+    epochs: int = option(50, help="epochs at most", short="e", at_least=1, at_most=100_000)
+    patience: int = option(10, help="validations without a gain until training stops; 0: never", at_least=0)
     lr: float = option(1e-3, help="highest learning rate", at_least=0, at_most=10)
     split: ValidationSplit = option("image", help="what validation holds out: whole classes, or images of each")
     dim: int = option(128, help="length of the bottleneck", at_least=2, at_most=16_384)
@@ -181,6 +183,8 @@ class ClassifierSpec(FineTuneSpec):
 
     preset: ClassVar[Preset] = "classifier"
 
+    epochs: int = option(50, help="epochs at most", short="e", at_least=1, at_most=100_000)
+    patience: int = option(10, help="validations without a gain until training stops; 0: never", at_least=0)
     encoder: str = option("cnn", help="cnn: from scratch; else what to start from, as `embed --encoder`")
     lr: float = option(5e-4, help="highest learning rate", at_least=0, at_most=10)
     split: ValidationSplit = option("image", help="what validation holds out: whole classes, or images of each")

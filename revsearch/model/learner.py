@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from revsearch.errors import TrainingDiverged
+from revsearch.errors import InvalidSpec, TrainingDiverged
 from revsearch.model.loader import Batch
 from revsearch.model.objective import Measured, Objective
 from revsearch.model.peers import Peers
@@ -69,7 +69,17 @@ class Learner:
 
         Raises:
             TrainingDiverged: where the loss or its gradient is no number.
+            InvalidSpec: where the batch does not fit the device's memory.
         """
+        try:
+            return self._learn(batch)
+        except torch.OutOfMemoryError as error:
+            raise InvalidSpec(
+                f"--batch-size: {len(batch.views)} views of {batch.views.shape[-1]} px a worker do not fit the memory "
+                "of its GPU; lower it, take more --workers, a smaller --image-size, or --precision bf16"
+            ) from error
+
+    def _learn(self, batch: Batch) -> Step:
         views = batch.views.to(self.device, non_blocking=True)
         lr = self._rate.at(self.step)
         for group in self._optimizer.param_groups:

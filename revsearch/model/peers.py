@@ -28,7 +28,8 @@ class Peers:
         if self.world == 1:
             return network
         ids = [torch.device(device)] if device.startswith("cuda") else None
-        return DistributedDataParallel(network, device_ids=ids)
+        # Norms that learn their statistics do so on each worker; the leader's are what is saved.
+        return DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True)
 
     def gather(self, own: Tensor) -> Tensor:
         """Return the rows of all workers, in the order of ranks: `[b, …]` to `[b * world, …]`.

@@ -8,31 +8,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
 
-from revsearch.embeddings import Vectors
 from revsearch.errors import RevsearchError
 from revsearch.model.allocator import keep_freed_memory
-from revsearch.render.strips import reconstruction_png, triplets_png
 from revsearch.render.training_report import Triplet
 from revsearch.stages import kept_weights, train_checkpoints
 from revsearch.stages.progress import Stopwatch
 from revsearch.stages.train_board import Board
 from revsearch.stages.train_triplets import sample_triplets
-from revsearch.stages.train_work import Shown, TrainOutcome, TrainWork
-from revsearch.stages.training_pictures import EncoderPictures, TrainingPictures
-from revsearch.stages.validating import AP, AllAgainstAll
+from revsearch.stages.train_validator import Validator
+from revsearch.stages.train_work import TrainOutcome, TrainWork
+from revsearch.stages.training_pictures import TrainingPictures
 from revsearch.storage.card import Part
 from revsearch.train_specs import AutoencoderSpec, FineTuneSpec
 from revsearch.training import EpochRecord, History, Validation
 
-ERROR = "mse"  # of reconstructions, pixels in 0..1
-_SHOWN_QUERIES = 12
-_SHOWN_NEIGHBOURS = 6
 _SHOWN_RECONSTRUCTIONS = 10
-_VALIDATION_BATCH = 32
 
 
 def work(config: dict[str, Any]) -> None:
@@ -61,6 +53,7 @@ class _Worker:
         self.work, self.board, self.watch = work, board, Stopwatch()
         self.peers = peers.Peers(context.get_world_rank(), context.get_world_size())
         self.device = str(ray.train.torch.get_device())
+        self.validator = Validator(work, self.peers, self.device)
         running.prepare(work.threads)
         self.report: Callable[..., None] = ray.train.report
         self.history: History | None = None
@@ -131,10 +124,6 @@ class _Worker:
         rows, side = work.rows.rows, self._augment.source_side
         return TrainingPictures(work.store, work.manifest, rows, work.reader, work.image_timeout_s, side)
 
-    @cached_property
-    def _judge(self) -> AllAgainstAll:
-        return AllAgainstAll(self.work.rows.validation_classes)
-
     def _batches(self, first: int) -> Iterator[Any]:
         """Return this worker's batches of all epochs from `first` on: they are read ahead across epochs."""
         from revsearch.model.loader import StandIns, load_batches
@@ -147,27 +136,8 @@ class _Worker:
             for plan in self.plans(epoch)
         )
         stand_ins = StandIns(work.rows.rows, work.rows.classes)
-        return load_batches(
-            self._pictures, plans, self._augment, stand_ins=stand_ins, workers=work.n_loaders, pin=self._pins
-        )
-
-    def _held_out(self, rank: int, world: int) -> Iterator[Any]:
-        """Return a worker's share of the validation rows, as the encoder sees them."""
-        from revsearch.model.augment import unchanged
-        from revsearch.model.loader import load_batches
-        from revsearch.model.sampler import batches_in_order
-
-        work, held = self.work, self.work.rows
-        mine = np.array_split(np.arange(len(held.validation_rows)), world)[rank]
-        pictures = EncoderPictures(
-            work.store, work.manifest, held.validation_rows, work.reader, work.image_timeout_s, work.space.preprocess
-        )
-        plans = batches_in_order(held.validation_rows[mine], held.validation_classes[mine], _VALIDATION_BATCH)
-        return load_batches(pictures, plans, unchanged, workers=work.n_loaders, pin=self._pins)
-
-    @property
-    def _pins(self) -> bool:
-        return self.device.startswith("cuda")
+        pin = self.device.startswith("cuda")
+        return load_batches(self._pictures, plans, self._augment, stand_ins=stand_ins, workers=work.n_loaders, pin=pin)
 
     def _resume(self) -> None:
         saved = train_checkpoints.latest(self.work.draft)
@@ -185,6 +155,8 @@ class _Worker:
 
     def _begin(self) -> None:
         """Draw triplets for people to look at, and judge the start."""
+        from revsearch.render.strips import triplets_png
+
         if self.leads and (triplets := self._triplets()):
             part = self.work.draft.put("triplets", ".png", triplets_png(triplets))
             self.board.tell(
@@ -224,31 +196,22 @@ class _Worker:
 
     def _validations(self, epoch: int) -> list[Validation]:
         """Judge what there is to hand out after an epoch, on all workers together; keep the best one's weights."""
-        from revsearch.model.candidates import embed, mixed, weights_of
+        from revsearch.model.candidates import mixed, weights_of
 
         shares = (1.0,) if epoch == 0 else self._shares
         with self.watch.time("validate"):
             networks = [self.learner.start if epoch == 0 else mixed(self.learner, share) for share in shares]
-            own = embed(networks, self._held_out(self.peers.rank, self.peers.world), self.device)
-            found = [self._validation(epoch, share, each) for share, each in zip(shares, own, strict=True)]
-        for validation, network in zip(found, networks, strict=True):
-            known = [] if self.history is None else [*self.history.candidates, *found]
-            if epoch and validation == max(known, key=lambda candidate: candidate.better):
-                self.best = weights_of(network)
+            found = self.validator.validate(epoch, shares, networks)
+        if epoch:
+            best = max([*self._history.candidates, *found], key=lambda candidate: candidate.better)
+            if best in found:
+                self.best = weights_of(networks[found.index(best)])
         return found
 
     @property
     def _shares(self) -> tuple[float, ...]:
         spec = self.work.spec
         return spec.interpolate if isinstance(spec, FineTuneSpec) and self.work.start is not None else (1.0,)
-
-    def _validation(self, epoch: int, share: float, own: Any) -> Validation:
-        """Judge what all workers embedded of the validation rows."""
-        vectors = np.concatenate([part for part in self.peers.gather_arrays(own.vectors) if part.size])
-        metrics = self._judge.means(vectors) if len(self._judge.queries) else {}
-        if own.errors is not None:
-            metrics[ERROR] = float(np.concatenate(self.peers.gather_arrays(own.errors)).mean())
-        return Validation(epoch, share, metrics, metrics[AP] if AP in metrics else -metrics[ERROR])
 
     def _keep(self, epoch: int) -> None:
         """Store a checkpoint: at most the epochs since then are lost."""
@@ -261,58 +224,38 @@ class _Worker:
 
     def _finish(self) -> TrainOutcome:
         """Store the best candidate's weights, and hold it against the start once more, to show it."""
-        from revsearch.model.candidates import chosen, embed, save_weights
+        from revsearch.model.candidates import chosen, save_weights
 
         network = chosen(self.learner, self.best if self._history.best.epoch else None)
-        start, best = embed([self.learner.start, network], self._held_out(0, 1), self.device)
+        before, after = self.validator.embed([self.learner.start, network])
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             path = Path(folder) / "weights.safetensors"
             save_weights(network, path)
             weights = self.work.draft.put_file("weights", ".safetensors", path)
-        judged = len(self._judge.queries) > 0
-        seed = self.work.spec.seed
         return TrainOutcome(
             weights=weights,
             history=self._history,
             pictures=self._reconstructions(network),
-            before=self._judge.metrics(start.vectors, seed) if judged else {},
-            after=self._judge.metrics(best.vectors, seed) if judged else {},
-            shown=self._shown(start.vectors, best.vectors),
+            before=self.validator.metrics(before),
+            after=self.validator.metrics(after),
+            shown=self.validator.shown(before, after),
             triplets=self._triplets(),
             seconds=dict(self.watch.seconds) | {"train": sum(each.seconds for each in self._history.epochs)},
         )
 
     def _reconstructions(self, network: Any) -> dict[str, Part]:
         from revsearch.model.candidates import reconstruct
+        from revsearch.render.strips import reconstruction_png
 
         if not isinstance(self.work.spec, AutoencoderSpec):
             return {}
-        batch = next(iter(self._held_out(0, 1)))
+        batch = next(iter(self.validator.held_out(0, 1)))
         originals, rebuilt = reconstruct(network, batch, self.device)
         png = reconstruction_png(originals[:_SHOWN_RECONSTRUCTIONS], rebuilt[:_SHOWN_RECONSTRUCTIONS])
         return {"reconstructions": self.work.draft.put("reconstructions", ".png", png)}
 
     def _triplets(self) -> list[Triplet]:
         return sample_triplets(self.work, self.plans(1), self._pictures, self._augment)
-
-    def _shown(self, before: Vectors, after: Vectors) -> list[Shown]:
-        rows = self.work.rows.validation_rows
-        queries = self._judge.queries if len(self._judge.queries) else np.arange(len(rows))
-        drawn = np.random.default_rng(self.work.spec.seed).permutation(queries)[:_SHOWN_QUERIES]
-        starts, bests = (self._judge.neighbours(vectors, drawn, _SHOWN_NEIGHBOURS) for vectors in (before, after))
-        return [
-            Shown(int(rows[query]), _of_rows(rows, start), _of_rows(rows, best), self._relevant(query))
-            for query, start, best in zip(drawn, starts, bests, strict=True)
-        ]
-
-    def _relevant(self, place: int) -> frozenset[int]:
-        """Return the validation rows of the class of one of them."""
-        rows, classes = self.work.rows.validation_rows, self._judge.classes
-        return frozenset(rows[classes == classes[place]].tolist() if classes[place] >= 0 else ())
-
-
-def _of_rows(rows: NDArray[np.int64], found: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    return [(int(rows[place]), score) for place, score in found]
 
 
 def _told(validation: Validation) -> str:
@@ -323,8 +266,10 @@ def _epoch_told(record: EpochRecord, history: History) -> str:
     rate = record.n_images / record.seconds
     told = [f"epoch {record.epoch}: loss {record.loss:.4f}, lr {record.lr:.2g}, {rate:.0f} images/s"]
     told.append(f"spread {record.health.spread:.3f}")
+    if record.health.distinct_triplets is not None:
+        told.append(f"{record.health.distinct_triplets:.0f} triplets a step")
     if record.health.active_share is not None:
-        told.append(f"active {record.health.active_share:.0%}")
+        told.append(f"{record.health.active_share:.0%} of them active")
     told += [f"[{each.share:g} of the way] {_told(each)}" for each in record.validations]
     best = history.best
     return ", ".join(told) + f"; best: {f'epoch {best.epoch}' if best.epoch else 'the start'}"
