@@ -1,6 +1,6 @@
 """Which rows of a manifest a run learns from, and which it holds out to judge itself by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,30 @@ class TrainingSet:
     left_out: Rows
     names: tuple[str, ...]
     n_classes: int
+
+    def without(self, rejected: Rows) -> "TrainingSet":
+        """Return the same without rejected rows: what is trained on and what is held out stays as it was.
+
+        Raises:
+            InvalidSpec: where a class that is trained on has none left, or nothing is held out any more.
+        """
+        kept, held = ~np.isin(self.rows, rejected), ~np.isin(self.validation_rows, rejected)
+        left = np.bincount(self.classes[kept & (self.classes >= 0)], minlength=self.n_classes)
+        if len(gone := np.flatnonzero(left == 0)):
+            raise InvalidSpec(
+                f"no image of {len(gone)} classes can be read, first: {[self.names[code] for code in gone[:5]]}; "
+                "see what `embed` rejects, and leave those classes out of the manifest"
+            )
+        if not held.any():
+            raise InvalidSpec("none of the images held out for validation can be read; see what `embed` rejects")
+        return replace(
+            self,
+            rows=self.rows[kept],
+            classes=self.classes[kept],
+            validation_rows=self.validation_rows[held],
+            validation_classes=self.validation_classes[held],
+            left_out=np.setdiff1d(self.left_out, rejected),
+        )
 
 
 def training_rows(roles: Strings) -> Rows:

@@ -31,21 +31,22 @@ def mixed(learner: Learner, share: float) -> Trainee:
 
 
 def chosen(learner: Learner, weights: Mapping[str, Tensor] | None) -> Trainee:
-    """Return the network that a run hands out: with these weights of its embedder; the start where there are none."""
+    """Return the network that a run hands out: with these weights; the start where there are none."""
     network = copy.deepcopy(learner.start if weights is None else learner.trainee).eval()
     if weights is not None:
-        network.embedder.load_state_dict(dict(weights))
+        network.load_state_dict(dict(weights))
     return network
 
 
 def weights_of(network: Trainee) -> dict[str, Tensor]:
-    """Return a copy of the weights of a network's embedder, on the CPU: what an encoder's file holds."""
-    return {name: value.detach().cpu().clone() for name, value in network.embedder.state_dict().items()}
+    """Return a copy of a network's weights, on the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
 def save_weights(network: Trainee, path: Path) -> None:
-    """Write the weights of a network's embedder as safetensors."""
-    safetensors.torch.save_file({name: value.contiguous() for name, value in weights_of(network).items()}, path)
+    """Write the weights of a network's embedder, which is the encoder, as safetensors."""
+    weights = network.embedder.state_dict()
+    safetensors.torch.save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,18 @@
 """The one training loop. What happens after a step or an epoch, it is told by callbacks."""
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from revsearch.errors import TrainingCollapsed, TrainingDiverged
 from revsearch.model.health import HealthMeter
 from revsearch.model.learner import Learner, Step
 from revsearch.model.loader import Batch
 from revsearch.training import EpochRecord
+
+_NO_GRADIENT = 1e-10  # float32 sums of dead activations
 
 OnStep = Callable[[int], None]  # views of all workers in it
 OnEpoch = Callable[[EpochRecord, list[float]], bool]  # the epoch and its steps' losses -> whether to go on
@@ -40,8 +44,9 @@ def fit(
             totals.add(learner.learn(batch), batch)
             on_step(totals.n_last)
         record = totals.record(epoch)
-        totals.meter.check(epoch)
-        if not on_epoch(record, totals.losses):
+        enough = not on_epoch(record, totals.losses)
+        totals.require_learning(epoch)
+        if enough:
             return
 
 
@@ -53,7 +58,7 @@ class _Totals:
     meter: HealthMeter = field(default_factory=HealthMeter)
     losses: list[float] = field(default_factory=list)
     parts: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    norm: float = 0.0
+    norms: list[float] = field(default_factory=list)  # finite ones: a step that overflows in fp16 is skipped
     lr: float = 0.0
     n_last: int = 0
     n_images: int = 0
@@ -65,10 +70,28 @@ class _Totals:
         self.losses.append(step.measured.loss.item())
         for name, value in step.measured.parts.items():
             self.parts[name] += value.item()
-        self.norm, self.lr, self.n_last = self.norm + step.gradient_norm, step.lr, len(step.embeddings)
+        self.lr, self.n_last = step.lr, len(step.embeddings)
+        if math.isfinite(step.gradient_norm):
+            self.norms.append(step.gradient_norm)
         self.n_images += len(step.embeddings)
         self.n_substituted += batch.n_substituted
         self.meter.add(step.measured, step.embeddings)
+
+    def require_learning(self, epoch: int) -> None:
+        """Stop a run whose weights do not move, or to no end."""
+        if self.losses and not self.norms:
+            raise TrainingDiverged(
+                f"epoch {epoch}: the gradients of all {len(self.losses)} steps overflowed; "
+                "train in --precision bf16 or fp32"
+            )
+        if self.norms and max(self.norms) < _NO_GRADIENT:
+            raise TrainingCollapsed(
+                f"epoch {epoch}: expected a gradient, found a norm of {max(self.norms):.2g} at most in its "
+                f"{len(self.norms)} steps: nothing learns; lower --lr where activations have died, or let more "
+                "--trainable-blocks learn",
+                reason="frozen_loss",
+            )
+        self.meter.check(epoch)
 
     def record(self, epoch: int) -> EpochRecord:
         """Return the epoch's record; losses, of which reconstruction is each worker's own, are made those of all."""
@@ -81,7 +104,7 @@ class _Totals:
             loss=sum(self.losses) / n_steps,
             parts=dict(zip(self.parts, parts, strict=True)),
             lr=self.lr,
-            gradient_norm=self.norm / n_steps,
+            gradient_norm=sum(self.norms) / max(1, len(self.norms)),
             seconds=time.perf_counter() - self.began,
             n_images=self.n_images,
             health=self.meter.summary(),

@@ -108,6 +108,8 @@ class Learner:
         if scale := self._scaler.state_dict():
             found["scaler/scale"] = torch.tensor(scale["scale"])
             found["scaler/_growth_tracker"] = torch.tensor(scale["_growth_tracker"])
+        if self.device.startswith("cuda"):
+            found["random/cuda"] = torch.cuda.get_rng_state(self.device)
         return found | {"random/cpu": torch.get_rng_state()}
 
     def load(self, tensors: Mapping[str, Tensor], step: int) -> None:
@@ -123,6 +125,8 @@ class Learner:
             kept = {name: value.item() for name, value in _under("scaler/", tensors).items()}
             self._scaler.load_state_dict(self._scaler.state_dict() | kept)
         torch.set_rng_state(tensors["random/cpu"])
+        if "random/cuda" in tensors and self.device.startswith("cuda"):
+            torch.cuda.set_rng_state(tensors["random/cuda"], self.device)
         self.step = step
 
     def _update(self, loss: Tensor) -> float:

@@ -65,11 +65,6 @@ class Objective(nn.Module):
         self._classes, self._name, self._weight = classes, name, weight
         self._reconstruction, self._distil = reconstruction, distil
 
-    @property
-    def needs_classes(self) -> bool:
-        """Whether it looks at classes at all."""
-        return self._classes is not None
-
     def forward(
         self,
         embeddings: Tensor,

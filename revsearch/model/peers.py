@@ -1,7 +1,8 @@
 """The workers of one training run, seen from one of them; alone it is a world of one.
 
 Each worker computes the loss of the whole global batch from all embeddings, and learns from its own views. So the
-gradient of several workers is that of one, and negatives come from all of them.
+gradient of several workers is that of one, and negatives come from all of them. Only batch norms that learn their
+statistics see each worker's own views alone.
 """
 
 from dataclasses import dataclass
@@ -28,8 +29,21 @@ class Peers:
         if self.world == 1:
             return network
         ids = [torch.device(device)] if device.startswith("cuda") else None
-        # Norms that learn their statistics do so on each worker; the leader's are what is saved.
-        return DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True)
+        return DistributedDataParallel(network, device_ids=ids, gradient_as_bucket_view=True)
+
+    def align_buffers(self, network: nn.Module) -> None:
+        """Give every worker the leader's buffers: norms that learn statistics do so on each worker's own views."""
+        if self.world > 1:
+            for buffer in network.buffers():
+                distributed.broadcast(buffer, src=0)
+
+    def from_leader(self, value: Any) -> Any:
+        """Return the leader's value on every worker: what all must agree on is decided by one."""
+        if self.world == 1:
+            return value
+        told = [value]
+        distributed.broadcast_object_list(told, src=0)
+        return told[0]
 
     def gather(self, own: Tensor) -> Tensor:
         """Return the rows of all workers, in the order of ranks: `[b, …]` to `[b * world, …]`.

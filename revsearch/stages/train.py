@@ -15,7 +15,7 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from revsearch.errors import InvalidSpec
+from revsearch.errors import InvalidSpec, StoreUnavailable, TransientError
 from revsearch.fingerprint import canonical_json, fingerprint
 from revsearch.model.planned import planned_space, view_size
 from revsearch.model.sampler import steps_per_epoch
@@ -25,7 +25,7 @@ from revsearch.render.training_page import render_training
 from revsearch.render.training_plots import training_curves_png
 from revsearch.space import EmbeddingSpace
 from revsearch.specs import EmbedSpec, Plan, Resources, require_sound
-from revsearch.stages import cluster, train_checkpoints
+from revsearch.stages import cluster, kept_weights, train_checkpoints
 from revsearch.stages.encoders import FoundEncoder, find_encoder, keep_weights
 from revsearch.stages.leakage import require_other_bytes, require_unseen
 from revsearch.stages.lineage import trained_on
@@ -49,6 +49,7 @@ from revsearch.training_split import split_rows
 REVISION = 1
 
 _WORKER_DEATHS = 3  # that a run gets over; each costs what was learned since the last checkpoint
+_START_FAILURES = 10  # of a minute each: so long a cluster may take to bring up nodes
 
 
 def train(spec: TrainSpec, store: Store, resources: Resources) -> Artifact:
@@ -69,6 +70,7 @@ def train(spec: TrainSpec, store: Store, resources: Resources) -> Artifact:
 def plan_train(spec: TrainSpec, store: Store, resources: Resources) -> Plan:
     """Return what `train` would do, without writing anything or starting Ray."""
     job = _Job.of(spec, store)
+    job.refuse_in_time()
     rows = job.split(job.rows)
     n_bytes = int(job.manifest.take(job.rows).sizes.sum())
     note = (
@@ -128,6 +130,17 @@ class _Job:
         self.split(self.rows)
         inputs = self.draft.inputs
         require_other_bytes(self.store, self.manifest, self.rows, inputs["never"], inputs.get("encoder"))
+        self._require_fitting_weights()
+
+    def _require_fitting_weights(self) -> None:
+        """Read the start's weights once, here: a file of another architecture is seen before anything is started."""
+        if self.start is None:
+            return
+        from revsearch.model.embedder import embedder
+
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            weights = self.start.weights or kept_weights.fetch(self.start.space, self.store, Path(folder))
+            embedder(self.start.space, weights)
 
     def run(self, resources: Resources) -> Artifact:
         """Read every picture once, train, commit."""
@@ -137,8 +150,12 @@ class _Job:
         with self.watch.time("scan"):
             scanned = scan(self.store, self.manifest, self.rows, resources, self.draft)
         require_unseen(self.store, self.manifest, scanned, self.draft.inputs["never"], resources, self.draft)
-        rows = self.split(scanned.rows)
-        outcome = self._train(rows, pool, resources)
+        rows = self.split(self.rows).without(np.setdiff1d(self.rows, scanned.rows))
+        try:
+            outcome = self._train(rows, pool, resources)
+        except StoreUnavailable:  # pictures that could be read before cannot now: the next run looks again
+            discard_scans(self.draft)
+            raise
         return self._commit(rows, outcome, scanned.rejects)
 
     def _train(self, rows: TrainingSet, pool: TrainPool, resources: Resources) -> TrainOutcome:
@@ -146,6 +163,9 @@ class _Job:
         from ray.train.torch import TorchTrainer
 
         board, work = Board(), self._work(rows, pool, resources)
+        failures = FailureConfig(  # type: ignore[call-arg]  # mypy sees the class of Ray Train V1
+            max_failures=_WORKER_DEATHS, controller_failure_limit=_START_FAILURES
+        )
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder, cluster.own_errors():
             trainer = TorchTrainer(
                 _work,
@@ -156,17 +176,15 @@ class _Job:
                     resources_per_worker=pool.resources,
                 ),
                 # Ray Train wants a place of its own; nothing that matters is kept there.
-                run_config=RunConfig(
-                    name=self.draft.id, storage_path=folder, failure_config=FailureConfig(max_failures=_WORKER_DEATHS)
-                ),
+                run_config=RunConfig(name=self.draft.id, storage_path=folder, failure_config=failures),
             )
             n_views = self.spec.epochs * self.spec.batch_size * steps_per_epoch(rows, self.spec)
             with board.watched("train", n_views):
                 try:
                     trainer.fit()
-                except ray.train.TrainingFailedError:
-                    board.outcome()  # raises our own error, where that was the cause
-                    raise
+                except ray.train.TrainingFailedError as error:
+                    board.outcome()  # raises what a worker raised, where that was the cause
+                    raise _after_deaths(error) from error
         outcome: TrainOutcome | None = board.outcome()
         if outcome is None:
             raise RuntimeError("Ray Train ended without an error, but no worker said what came of it")
@@ -217,6 +235,19 @@ def _work(config: dict[str, Any]) -> None:
     from revsearch.stages.train_worker import work
 
     work(config)
+
+
+def _after_deaths(error: Exception) -> Exception:
+    """Return what a run ends with that Ray Train gave up: a later try may succeed where workers died of themselves."""
+    failures: list[Exception] = list(getattr(error, "worker_failures", {}).values())
+    own = [failure for failure in failures if not isinstance(failure, (*cluster.WORKER_DEATHS, RuntimeError))]
+    if failures and own:
+        return own[0]
+    return TransientError(
+        f"workers of the run died or could not be started, {_WORKER_DEATHS + 1} times in a row; the same command goes "
+        "on from the last checkpoint; give it fewer --workers or more memory, and see whether the cluster has room: "
+        f"{error}"
+    )
 
 
 def _find_start(spec: TrainSpec, store: Store) -> FoundEncoder | None:

@@ -11,6 +11,7 @@ import ray
 from ray import cloudpickle
 
 from revsearch.errors import RevsearchError
+from revsearch.stages import cluster
 from revsearch.stages.progress import Progress
 
 _LOOK_EVERY_S = 1.0
@@ -23,11 +24,11 @@ class Notices:
     """What was pinned to the board since it was last looked at.
 
     Attributes:
-        n_images: views trained on since then.
+        n_done: views trained on since the run began, as far as it was said.
         lines: what people are to know.
     """
 
-    n_images: int = 0
+    n_done: int = 0
     lines: list[str] = field(default_factory=list)
 
 
@@ -39,9 +40,9 @@ class _Board:
         self._error = b""
         self._outcome: Any = None
 
-    def tell(self, n_images: int, lines: list[str]) -> None:
+    def tell(self, n_done: int, lines: list[str]) -> None:
         """Pin something to the board."""
-        self._notices.n_images += n_images
+        self._notices.n_done = max(n_done, self._notices.n_done)
         self._notices.lines += lines
 
     def take(self) -> Notices:
@@ -70,11 +71,13 @@ class Board:
     """The board as workers and driver hold it; a copy goes to each worker."""
 
     def __init__(self) -> None:
-        self._actor: Any = ray.remote(num_cpus=0)(_Board).remote()
+        # Beside the driver: with it the run ends anyway, and no other node's loss takes the board away.
+        here = cluster.on_node(ray.get_runtime_context().get_node_id())
+        self._actor: Any = ray.remote(num_cpus=0)(_Board).options(scheduling_strategy=here).remote()
 
-    def tell(self, n_images: int = 0, *lines: str) -> None:
-        """Tell the driver, without waiting for it."""
-        self._actor.tell.remote(n_images, list(lines))
+    def tell(self, n_done: int = 0, *lines: str) -> None:
+        """Tell the driver how many views were trained on so far, and what people are to know; without waiting."""
+        self._actor.tell.remote(n_done, list(lines))
 
     def fail(self, error: RevsearchError) -> None:
         """End the run by an error of our own."""
@@ -126,7 +129,7 @@ class Board:
             notices: Notices = ray.get(self._actor.take.remote())
         except ray.exceptions.RayError:  # Ray is going down: the driver is told why by the run itself
             return
-        if notices.n_images:
-            progress.add(notices.n_images)
+        if notices.n_done > progress.done:
+            progress.add(notices.n_done - progress.done)
         for line in notices.lines:
             _LOG.info("%s", line)

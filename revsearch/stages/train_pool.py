@@ -1,5 +1,6 @@
 """From what was asked for (`Resources`) to the workers of a training run on the connected cluster."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from revsearch.errors import InvalidSpec
@@ -35,31 +36,35 @@ def plan_train_pool(resources: Resources, batch_size: int) -> TrainPool:
     """Fit a training run to the connected cluster: a worker a GPU, or as many one-thread workers as divide the batch.
 
     On CPUs several processes of one thread are quicker than one of several: on 2 cores MobileNetV2 learned 52 views a
-    second with one worker and a process that decodes, 75 with two workers that decode by themselves, and 31 with one
+    second with one worker and a process that decodes, 90 with two workers that decode by themselves, and 31 with one
     worker of two threads, which spin while they wait for each other.
 
     Raises:
         InvalidSpec: where the cluster has too few CPUs or GPUs, or workers do not divide the batch.
     """
-    cpus, gpus = cluster.n_cpus(), cluster.n_gpus()
+    nodes, gpus = [n for _, n in cluster.nodes()], cluster.n_gpus()
     share = resources.gpus_per_worker if resources.gpus_per_worker is not None else min(1.0, gpus)
-    n_workers = resources.workers or (int(gpus / share) if share and share <= gpus else _n_on_cpus(cpus, batch_size))
-    problems = []
-    if n_workers * share > gpus:
-        problems.append(f"--workers {n_workers} with {share:g} GPUs each: the cluster has {gpus:g}")
-    if n_workers > cpus:
-        problems.append(f"--workers {n_workers}: expected at most one a CPU, the cluster has {cpus}")
-    if batch_size % n_workers:
-        problems.append(
-            f"--workers {n_workers}: expected a divisor of --batch-size {batch_size}, which all workers share evenly"
-        )
-    if problems:
+    most = int(gpus / share) if share else min(sum(nodes), _MOST_ON_CPUS)
+    n_workers = resources.workers or max((n for n in range(1, most + 1) if batch_size % n == 0), default=1)
+    if problems := [*_problems(n_workers, share, sum(nodes), gpus, batch_size)]:
         raise InvalidSpec(*problems)
-    cpus_each = max(1, cpus // n_workers)
+    cpus_each = _cpus_each(n_workers, nodes)
     n_loaders = resources.decode_workers or (cpus_each - 1 if share else min(1, cpus_each - 1))
     threads = resources.threads or max(1, cpus_each - n_loaders)
     return TrainPool(n_workers, cpus_each, share, n_loaders, threads)
 
 
-def _n_on_cpus(cpus: int, batch_size: int) -> int:
-    return max(n for n in range(1, min(cpus, _MOST_ON_CPUS) + 1) if batch_size % n == 0)
+def _problems(n_workers: int, share: float, cpus: int, gpus: float, batch_size: int) -> Iterator[str]:
+    if n_workers * share > gpus:
+        yield f"--workers {n_workers} with {share:g} GPUs each: the cluster has {gpus:g}"
+    if 0 < share < 1 < n_workers:
+        yield f"--gpus-per-worker {share:g}: workers that train together need a GPU each; expected 1"
+    if n_workers > cpus:
+        yield f"--workers {n_workers}: expected at most one a CPU, the cluster has {cpus}"
+    if batch_size % n_workers:
+        yield f"--workers {n_workers}: expected a divisor of --batch-size {batch_size}, which all workers share evenly"
+
+
+def _cpus_each(n_workers: int, nodes: Sequence[int]) -> int:
+    """Return the most CPUs a worker can have: all of them lie on one node, of which `nodes` tells the CPUs."""
+    return max(n for n in range(1, max(nodes) + 1) if sum(cpus // n for cpus in nodes) >= n_workers)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from revsearch.rejects import Rejection
 from revsearch.render.training_report import Triplet, View
 from revsearch.stages.train_work import TrainWork
 from revsearch.storage.artifact import load
@@ -15,6 +16,8 @@ _TRIPLETS = 6
 
 def sample_triplets(work: TrainWork, plans: Sequence[Any], pictures: Any, augment: Any) -> list[Triplet]:
     """Return up to 6 triplets (anchor, positive, negative) of an epoch's batches, one a batch, then again.
+
+    A triplet of which a picture cannot be read any more is left out: nothing depends on it.
 
     Args:
         work: the run.
@@ -29,7 +32,10 @@ def sample_triplets(work: TrainWork, plans: Sequence[Any], pictures: Any, augmen
         places = _places(plan.classes, rng)
         if places is None:
             continue
-        views = [augment(pictures[int(plan.rows[place])], int(plan.seeds[place])) for place in places]
+        try:
+            views = [augment(pictures[int(plan.rows[place])], int(plan.seeds[place])) for place in places]
+        except Rejection:
+            continue
         ids = [manifest.take(plan.rows[[place]]).ids[0] for place in places]
         names = [work.rows.names[plan.classes[place]] for place in places]
         found.append(

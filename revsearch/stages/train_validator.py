@@ -13,6 +13,7 @@ from revsearch.evaluation import MetricValue
 from revsearch.stages.train_work import Shown, TrainWork
 from revsearch.stages.training_pictures import EncoderPictures
 from revsearch.stages.validating import AP, AllAgainstAll
+from revsearch.train_specs import AutoencoderSpec
 from revsearch.training import Validation
 
 ERROR = "mse"  # of reconstructions, pixels in 0..1
@@ -39,7 +40,12 @@ class Validator:
         from revsearch.model.candidates import embed
 
         own = embed(networks, self.held_out(self.peers.rank, self.peers.world), self.device)
-        return [self._validation(epoch, share, each) for share, each in zip(shares, own, strict=True)]
+        gathered = [(self._gathered(each.vectors), self._errors(each)) for each in own]
+        found = None
+        if self.peers.rank == 0:
+            found = [self._validation(epoch, *each) for each in zip(shares, gathered, strict=True)]
+        validations: list[Validation] = self.peers.from_leader(found)
+        return validations
 
     def embed(self, networks: list[Any]) -> list[Vectors]:
         """Embed all validation rows by several networks, on this worker alone: float32 `[v, dim]` each."""
@@ -80,13 +86,22 @@ class Validator:
     def _judge(self) -> AllAgainstAll:
         return AllAgainstAll(self.work.rows.validation_classes)
 
-    def _validation(self, epoch: int, share: float, own: Any) -> Validation:
-        """Judge what all workers embedded of the validation rows."""
-        vectors = np.concatenate([part for part in self.peers.gather_arrays(own.vectors) if part.size])
+    def _validation(self, epoch: int, share: float, embedded: tuple[Vectors, Vectors | None]) -> Validation:
+        """Judge what all workers embedded of the validation rows: vectors `[v, dim]`, errors `[v]`."""
+        vectors, errors = embedded
         metrics = self._judge.means(vectors) if len(self._judge.queries) else {}
-        if own.errors is not None:
-            metrics[ERROR] = float(np.concatenate(self.peers.gather_arrays(own.errors)).mean())
+        if errors is not None:
+            metrics[ERROR] = float(errors.mean())
         return Validation(epoch, share, metrics, metrics[AP] if AP in metrics else -metrics[ERROR])
+
+    def _errors(self, own: Any) -> Vectors | None:
+        """Return the reconstruction errors of all workers `[v]`; of one without a share there are none to add."""
+        if not isinstance(self.work.spec, AutoencoderSpec):
+            return None
+        return self._gathered(np.empty(0, np.float32) if own.errors is None else own.errors)
+
+    def _gathered(self, own: Vectors) -> Vectors:
+        return np.concatenate([part for part in self.peers.gather_arrays(own) if part.size])
 
     def _relevant(self, place: int) -> frozenset[int]:
         """Return the validation rows of the class of one of them."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import ray
 
-from revsearch.errors import RevsearchError
+from revsearch.errors import RevsearchError, StoreUnavailable
 from revsearch.model.allocator import keep_freed_memory
 from revsearch.render.training_report import Triplet
 from revsearch.stages import kept_weights, train_checkpoints
@@ -21,7 +21,7 @@ from revsearch.stages.train_validator import Validator
 from revsearch.stages.train_work import TrainOutcome, TrainWork
 from revsearch.stages.training_pictures import TrainingPictures
 from revsearch.storage.card import Part
-from revsearch.train_specs import AutoencoderSpec, FineTuneSpec
+from revsearch.train_specs import AutoencoderSpec, FineTuneSpec, PairSpec
 from revsearch.training import EpochRecord, History, Validation
 
 _SHOWN_RECONSTRUCTIONS = 10
@@ -35,7 +35,7 @@ def work(config: dict[str, Any]) -> None:
     keep_freed_memory()
     try:
         _Worker(ray.get(config["work"]), board).run()
-    except RevsearchError as error:
+    except RevsearchError as error:  # others may come of a peer's death: Ray Train starts all workers again
         board.fail(error)
         raise
 
@@ -54,9 +54,10 @@ class _Worker:
         self.peers = peers.Peers(context.get_world_rank(), context.get_world_size())
         self.device = str(ray.train.torch.get_device())
         self.validator = Validator(work, self.peers, self.device)
-        running.prepare(work.threads)
+        running.prepare(work.threads, seed=work.spec.seed, rank=self.peers.rank)
         self.report: Callable[..., None] = ray.train.report
         self.history: History | None = None
+        self.n_done = 0  # views trained on, of all workers
         self.best: dict[str, Any] = {}  # weights of the best candidate that is not the start
 
     @property
@@ -141,6 +142,11 @@ class _Worker:
 
     def _resume(self) -> None:
         saved = train_checkpoints.latest(self.work.draft)
+        step = None if saved is None else saved[1]["step"]
+        if step != self.peers.from_leader(step):
+            raise StoreUnavailable(
+                f"{self.work.draft.prefix}: worker {self.peers.rank} cannot read the checkpoint that others resume from"
+            )
         if saved is None:
             return
         tensors, values = saved
@@ -148,10 +154,8 @@ class _Worker:
         self.learner.load(tensors, values["step"])
         self.best = {name.removeprefix("best/"): value for name, value in tensors.items() if name.startswith("best/")}
         if self.leads:
-            self.board.tell(self._n_done(), f"going on after epoch {len(self.history.epochs)}")
-
-    def _n_done(self) -> int:
-        return sum(record.n_images for record in self._history.epochs)
+            self.n_done = sum(record.n_images for record in self.history.epochs)
+            self.board.tell(self.n_done, f"going on after epoch {len(self.history.epochs)}")
 
     def _begin(self) -> None:
         """Draw triplets for people to look at, and judge the start."""
@@ -159,9 +163,8 @@ class _Worker:
 
         if self.leads and (triplets := self._triplets()):
             part = self.work.draft.put("triplets", ".png", triplets_png(triplets))
-            self.board.tell(
-                0, f"triplets as they will be seen: {self.work.store.uri}/{self.work.draft.prefix}/{part.name}"
-            )
+            where = f"{self.work.store.uri}/{self.work.draft.prefix}/{part.name}"
+            self.board.tell(0, f"triplets as they will be seen: {where}")
         start = self._validations(0)[0]
         self.history = History(start)
         self._keep(0)
@@ -169,8 +172,9 @@ class _Worker:
             self.board.tell(0, f"start: {_told(start)}")
 
     def _on_step(self, n_images: int) -> None:
+        self.n_done += n_images
         if self.leads:
-            self.board.tell(n_images)
+            self.board.tell(self.n_done)
 
     def _on_epoch(self, record: EpochRecord, losses: list[float]) -> bool:
         """Validate, keep, tell; return whether to go on."""
@@ -182,7 +186,7 @@ class _Worker:
         if record.validations:
             self._keep(record.epoch)
         if self.leads:
-            self.board.tell(0, _epoch_told(record, self._history))
+            self.board.tell(self.n_done, _epoch_told(record, self._history))
         self.report({"epoch": record.epoch, "loss": record.loss})
         return not self._enough()
 
@@ -199,6 +203,7 @@ class _Worker:
         from revsearch.model.candidates import mixed, weights_of
 
         shares = (1.0,) if epoch == 0 else self._shares
+        self.peers.align_buffers(self.learner.trainee)
         with self.watch.time("validate"):
             networks = [self.learner.start if epoch == 0 else mixed(self.learner, share) for share in shares]
             found = self.validator.validate(epoch, shares, networks)
@@ -226,7 +231,10 @@ class _Worker:
         """Store the best candidate's weights, and hold it against the start once more, to show it."""
         from revsearch.model.candidates import chosen, save_weights
 
-        network = chosen(self.learner, self.best if self._history.best.epoch else None)
+        best = self._history.best
+        if not best.epoch:
+            self.board.tell(self.n_done, "nothing was better than the start on the validation images: it is handed out")
+        network = chosen(self.learner, self.best if best.epoch else None)
         before, after = self.validator.embed([self.learner.start, network])
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             path = Path(folder) / "weights.safetensors"
@@ -255,6 +263,8 @@ class _Worker:
         return {"reconstructions": self.work.draft.put("reconstructions", ".png", png)}
 
     def _triplets(self) -> list[Triplet]:
+        if not isinstance(self.work.spec, PairSpec):
+            return []
         return sample_triplets(self.work, self.plans(1), self._pictures, self._augment)
 
 
@@ -270,6 +280,8 @@ def _epoch_told(record: EpochRecord, history: History) -> str:
         told.append(f"{record.health.distinct_triplets:.0f} triplets a step")
     if record.health.active_share is not None:
         told.append(f"{record.health.active_share:.0%} of them active")
+    if record.health.at_margin:
+        told.append(f"{record.health.at_margin:.0%} of the steps at the margin")
     told += [f"[{each.share:g} of the way] {_told(each)}" for each in record.validations]
     best = history.best
     return ", ".join(told) + f"; best: {f'epoch {best.epoch}' if best.epoch else 'the start'}"

@@ -1,6 +1,5 @@
 """How good candidates of a training run are: held-out rows ranked all against all by the code that judges rankings."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +13,7 @@ from revsearch.index.exact import ExactIndex
 from revsearch.metrics import Figures, ap_plain
 from revsearch.relevance import Relevance
 from revsearch.significance import Bootstrap
+from revsearch.training_set import UNLABELLED
 
 HIT, AP = "hit_rate_at_1", "ap_plain"
 _RESAMPLES = 1_000
@@ -24,7 +24,7 @@ class AllAgainstAll:
     """Validation rows as queries and gallery at once, each row's own place left out.
 
     Attributes:
-        classes: int64 `[v]`; rows of one class are relevant to each other.
+        classes: int64 `[v]`; rows of one class are relevant to each other. -1 is no class.
     """
 
     classes: NDArray[np.int64]
@@ -32,7 +32,8 @@ class AllAgainstAll:
     @cached_property
     def relevance(self) -> Relevance:
         """Which rows are right for which."""
-        return Relevance.by_key(self.classes.tolist(), self.classes.tolist(), np.arange(len(self.classes)))
+        keys = [None if class_ == UNLABELLED else class_ for class_ in self.classes.tolist()]
+        return Relevance.by_key(keys, keys, np.arange(len(keys)))
 
     @cached_property
     def queries(self) -> NDArray[np.int64]:
@@ -40,7 +41,12 @@ class AllAgainstAll:
         return np.asarray(np.flatnonzero(self.relevance.n_relevant()), np.int64)
 
     def figures(self, vectors: Vectors) -> dict[str, Figures]:
-        """Return hit rate at 1 and average precision of each of `queries`, from vectors `[v, dim]`, by cosine."""
+        """Return hit rate at 1 and average precision of each of `queries`, from vectors `[v, dim]`, by cosine.
+
+        All are 0 where a vector is no direction, as a collapsed network gives them.
+        """
+        if any(vector_reasons(vectors)):
+            return {name: np.zeros(len(self.queries)) for name in (HIT, AP)}
         found: dict[str, list[Figures]] = {HIT: [], AP: []}
         for rows in rank_blocks(self.relevance.n_relevant()):
             ranks, n_relevant = relevant_ranks(vectors[rows], vectors, self.relevance, rows, "cosine")
@@ -49,9 +55,7 @@ class AllAgainstAll:
         return {name: np.concatenate(figures) for name, figures in found.items()}
 
     def means(self, vectors: Vectors) -> dict[str, float]:
-        """Return the means of `figures`; 0 where a vector is no direction, as a collapsed network gives them."""
-        if any(vector_reasons(vectors)):
-            return {HIT: 0.0, AP: 0.0}
+        """Return the means of `figures`."""
         return {name: float(figures.mean()) for name, figures in self.figures(vectors).items()}
 
     def metrics(self, vectors: Vectors, seed: int) -> dict[str, MetricValue]:
@@ -66,15 +70,15 @@ class AllAgainstAll:
         }
 
     def neighbours(self, vectors: Vectors, rows: NDArray[np.int64], k: int) -> list[list[tuple[int, float]]]:
-        """Return for each of `rows` its k nearest others and their scores, best first."""
+        """Return for each of `rows` its k nearest others and their scores, best first.
+
+        None has any where a vector is no direction.
+        """
+        if any(vector_reasons(vectors)):
+            return [[] for _ in rows]
         units = normalise(vectors)
         places, scores = ExactIndex(units, "cosine").search(units[rows], k + 1)
         return [
             [(int(place), float(score)) for place, score in zip(*found, strict=True) if place != row][:k]
             for row, *found in zip(rows, places, scores, strict=True)
         ]
-
-
-def gains(before: Mapping[str, MetricValue], after: Mapping[str, MetricValue]) -> dict[str, float]:
-    """Return by how much each metric rose."""
-    return {name: after[name].value - value.value for name, value in before.items()}

@@ -39,8 +39,17 @@ def test_it_ends_when_it_is_told_that_it_is_enough() -> None:
 
 
 def test_a_loss_that_never_moves_is_a_failure_and_no_success() -> None:
-    frozen = learner(SMALL["autoencoder"], lr=0.0)
+    frozen = learner(SMALL["autoencoder"], lr=1e-30)
     with pytest.raises(TrainingCollapsed) as error:
         fit(frozen, [1], lambda _: [batch(0)] * 8, on_step=lambda *_: None, on_epoch=lambda *_: True)
     assert error.value.reason == "frozen_loss"
     assert error.value.exit_code == 4
+
+
+def test_a_network_that_no_gradient_reaches_is_a_failure() -> None:
+    dead = learner(SMALL["classifier"])
+    for parameter in dead.objective.parameters():
+        parameter.data.zero_()
+        parameter.requires_grad_(False)
+    with pytest.raises(TrainingCollapsed, match="expected a gradient, found a norm of 0"):
+        fit(dead, [1], lambda _: [batch(0), batch(1)], on_step=lambda _: None, on_epoch=lambda *_: True)

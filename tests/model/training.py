@@ -17,7 +17,15 @@ SMALL = {
     "classifier": ClassifierSpec("m", width=4, image_size=SIDE, batch_size=8, lr=3e-3),
     "autoencoder": AutoencoderSpec("m", width=4, dim=8, image_size=SIDE, batch_size=8, lr=3e-3),
     "triplet-autoencoder": TripletAutoencoderSpec(
-        "m", width=4, dim=8, image_size=SIDE, batch_size=8, images_per_class=2, lr=3e-3, triplet_weight=1.0
+        "m",
+        width=4,
+        dim=8,
+        image_size=SIDE,
+        batch_size=8,
+        images_per_class=2,
+        lr=3e-3,
+        triplet_weight=1.0,
+        miner="hard",
     ),
 }
 

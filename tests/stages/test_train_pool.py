@@ -1,0 +1,113 @@
+"""How a training run is fitted to a cluster: no Ray, the cluster's size is said."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from revsearch.errors import InvalidSpec
+from revsearch.specs import Resources
+from revsearch.stages import cluster
+from revsearch.stages.train_pool import TrainPool, plan_train_pool
+
+OfSize = Callable[..., None]
+BATCH = 60
+
+
+@pytest.fixture
+def of_size(monkeypatch: pytest.MonkeyPatch) -> OfSize:
+    def of_size(cpus: int, gpus: float = 0) -> None:
+        monkeypatch.setattr(cluster, "n_cpus", lambda: cpus)
+        monkeypatch.setattr(cluster, "n_gpus", lambda: gpus)
+
+    return of_size
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "asked", "batch", "pool"),
+    [
+        # CPUs: as many workers of one thread as divide the batch, each decodes its own
+        (1, 0, Resources(), BATCH, TrainPool(1, 1, 0, 0, 1)),
+        (2, 0, Resources(), BATCH, TrainPool(2, 1, 0, 0, 1)),
+        (2, 0, Resources(), 61, TrainPool(1, 2, 0, 1, 1)),
+        (7, 0, Resources(), BATCH, TrainPool(6, 1, 0, 0, 1)),
+        (8, 0, Resources(), 64, TrainPool(8, 1, 0, 0, 1)),
+        (64, 0, Resources(), 64, TrainPool(8, 8, 0, 1, 7)),  # no more than 8 by default
+        (64, 0, Resources(workers=16), 64, TrainPool(16, 4, 0, 1, 3)),
+        (4, 0, Resources(workers=1), BATCH, TrainPool(1, 4, 0, 1, 3)),
+        (4, 0, Resources(workers=1, decode_workers=3), BATCH, TrainPool(1, 4, 0, 3, 1)),
+        (4, 0, Resources(workers=1, threads=2), BATCH, TrainPool(1, 4, 0, 1, 2)),
+        (2, 0, Resources(workers=1, decode_workers=9), BATCH, TrainPool(1, 2, 0, 9, 1)),
+        # GPUs: a worker each, the other CPUs decode
+        (16, 1, Resources(), BATCH, TrainPool(1, 16, 1.0, 15, 1)),
+        (16, 4, Resources(), BATCH, TrainPool(4, 4, 1.0, 3, 1)),
+        (1, 1, Resources(), BATCH, TrainPool(1, 1, 1.0, 0, 1)),
+        (16, 4, Resources(workers=2), BATCH, TrainPool(2, 8, 1.0, 7, 1)),
+        (16, 4, Resources(workers=2, decode_workers=4), BATCH, TrainPool(2, 8, 1.0, 4, 4)),
+        (16, 4, Resources(gpus_per_worker=2), BATCH, TrainPool(2, 8, 2, 7, 1)),
+        (16, 1, Resources(gpus_per_worker=0.5), BATCH, TrainPool(2, 8, 0.5, 7, 1)),
+        # what is left of one GPU and of another does not make a worker's share
+        (16, 2, Resources(gpus_per_worker=0.6), BATCH, TrainPool(2, 8, 0.6, 7, 1)),
+        # GPUs there, but not wanted
+        (2, 1, Resources(gpus_per_worker=0), BATCH, TrainPool(2, 1, 0, 0, 1)),
+    ],
+)
+def test_pools(of_size: OfSize, cpus: int, gpus: float, asked: Resources, batch: int, pool: TrainPool) -> None:
+    of_size(cpus, gpus)
+    assert plan_train_pool(asked, batch) == pool
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 3, 5, 8, 13, 40])
+@pytest.mark.parametrize("batch", [2, 7, 12, 60, 61, 64, 97])
+def test_workers_by_default_divide_the_batch_and_fit_the_cluster(of_size: OfSize, cpus: int, batch: int) -> None:
+    of_size(cpus)
+    pool = plan_train_pool(Resources(), batch)
+    assert batch % pool.n_workers == 0
+    assert not [n for n in range(pool.n_workers + 1, min(cpus, 8) + 1) if batch % n == 0], "there is a larger divisor"
+    assert pool.n_workers * pool.cpus_per_worker <= cpus
+    assert pool.n_loaders + pool.threads <= pool.cpus_per_worker
+
+
+@pytest.mark.parametrize(
+    ("pool", "reserved"),
+    [
+        (TrainPool(2, 3, 0, 0, 1), {"CPU": 3}),
+        (TrainPool(2, 3, 0.5, 0, 1), {"CPU": 3, "GPU": 0.5}),
+    ],
+)
+def test_what_ray_reserves(pool: TrainPool, reserved: dict[str, float]) -> None:
+    assert pool.resources == reserved
+
+
+CPUS = "--workers {}: expected at most one a CPU, the cluster has {}"
+DIVISOR = "--workers {}: expected a divisor of --batch-size {}, which all workers share evenly"
+GPUS = "--workers {} with {} GPUs each: the cluster's {} carry {}"
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "asked", "told"),
+    [
+        (2, 0, Resources(workers=3), [CPUS.format(3, 2)]),
+        (8, 0, Resources(workers=7), [DIVISOR.format(7, BATCH)]),
+        (2, 0, Resources(workers=7), [CPUS.format(7, 2), DIVISOR.format(7, BATCH)]),
+        (2, 4, Resources(), [CPUS.format(4, 2)]),
+        (16, 1, Resources(workers=2), [GPUS.format(2, 1, 1, 1)]),
+        (16, 2, Resources(workers=3, gpus_per_worker=0.6), [GPUS.format(3, 0.6, 2, 2)]),
+        (16, 0, Resources(workers=1, gpus_per_worker=0.5), [GPUS.format(1, 0.5, 0, 0)]),
+        (16, 1, Resources(workers=1, gpus_per_worker=2), [GPUS.format(1, 2, 1, 0)]),
+        (2, 0, Resources(gpus_per_worker=1), [GPUS.format(2, 1, 0, 0)]),
+        (
+            2,
+            1,
+            Resources(workers=7),
+            [GPUS.format(7, 1, 1, 1), CPUS.format(7, 2), DIVISOR.format(7, BATCH)],
+        ),
+    ],
+)
+def test_what_the_cluster_or_the_batch_does_not_give(
+    of_size: OfSize, cpus: int, gpus: float, asked: Resources, told: list[str]
+) -> None:
+    of_size(cpus, gpus)
+    with pytest.raises(InvalidSpec, match=re.escape(told[0])) as refused:
+        plan_train_pool(asked, BATCH)
+    assert refused.value.problems == tuple(told)
