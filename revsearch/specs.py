@@ -191,7 +191,8 @@ class Resources:
 
     Attributes:
         address: Ray cluster; None takes RAY_ADDRESS, else a new local Ray.
-        workers: embedding actors, 0 takes one a GPU, or one a CPU; or training workers, 0 takes one a GPU, or one.
+        workers: actors that embed or workers that train; 0 takes one a GPU, without GPUs one a CPU, to train as many as
+            divide the batch, 8 at most on CPUs.
         gpus_per_worker: GPUs a worker, fractions allowed; 0 runs on CPU; None takes GPUs where there are any.
         decode_workers: CPU workers that decode for GPU actors; of training, for each worker; 0 takes the CPUs left.
         batch_size: images a forward pass.
@@ -200,7 +201,7 @@ class Resources:
     """
 
     address: str | None = option(None, help="Ray cluster (default: RAY_ADDRESS, else a new local Ray on 127.0.0.1)")
-    workers: int = option(0, help="workers; 0: one a GPU, or without GPUs one a CPU, one to train", at_least=0)
+    workers: int = option(0, help="workers; 0: one a GPU, or without GPUs one a CPU", at_least=0)
     gpus_per_worker: float | None = option(None, help="GPUs a worker; 0: CPU (default: GPUs if there are)", at_least=0)
     decode_workers: int = option(0, help="CPU workers that decode, for GPUs or for training; 0: CPUs left", at_least=0)
     batch_size: int = option(32, help="images a forward pass", at_least=1, at_most=4096)

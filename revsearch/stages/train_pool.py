@@ -44,8 +44,10 @@ def plan_train_pool(resources: Resources, batch_size: int) -> TrainPool:
     """
     nodes, gpus = [n for _, n in cluster.nodes()], cluster.n_gpus()
     share = resources.gpus_per_worker if resources.gpus_per_worker is not None else min(1.0, gpus)
-    most = int(gpus / share) if share else min(sum(nodes), _MOST_ON_CPUS)
-    n_workers = resources.workers or max((n for n in range(1, most + 1) if batch_size % n == 0), default=1)
+    most = _MOST_ON_CPUS if not share else int(gpus // share) if share >= 1 else 1
+    n_workers = resources.workers or max(
+        (n for n in range(1, min(most, sum(nodes)) + 1) if not batch_size % n), default=1
+    )
     if problems := [*_problems(n_workers, share, sum(nodes), gpus, batch_size)]:
         raise InvalidSpec(*problems)
     cpus_each = _cpus_each(n_workers, nodes)

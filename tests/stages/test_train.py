@@ -82,7 +82,7 @@ class TestRuns:
         assert facts["n_trained"] + facts["n_validation"] + facts["n_left_out"] == counts.n_ok
         assert (facts["training_manifest"], facts["roles"], facts["preset"]) == (str(pictures), ["train"], "classifier")
         assert {part.name.partition("-")[0] for part in artifact.card.parts} == {
-            "weights", "history", "rejects", "curves", "report", "events", "triplets",
+            "weights", "history", "rejects", "curves", "report", "events",
         }  # fmt: skip
         assert not list(store.list(f"{artifact}/checkpoint")), "checkpoints stay behind"
         assert not list(store.list(f"{artifact}/scan")), "scans stay behind"

@@ -16,8 +16,9 @@ BATCH = 60
 
 @pytest.fixture
 def of_size(monkeypatch: pytest.MonkeyPatch) -> OfSize:
-    def of_size(cpus: int, gpus: float = 0) -> None:
-        monkeypatch.setattr(cluster, "n_cpus", lambda: cpus)
+    def of_size(cpus: int | list[int], gpus: float = 0) -> None:
+        nodes = cpus if isinstance(cpus, list) else [cpus]
+        monkeypatch.setattr(cluster, "nodes", lambda: [(f"node-{n}", each) for n, each in enumerate(nodes)])
         monkeypatch.setattr(cluster, "n_gpus", lambda: gpus)
 
     return of_size
@@ -42,12 +43,16 @@ def of_size(monkeypatch: pytest.MonkeyPatch) -> OfSize:
         (16, 1, Resources(), BATCH, TrainPool(1, 16, 1.0, 15, 1)),
         (16, 4, Resources(), BATCH, TrainPool(4, 4, 1.0, 3, 1)),
         (1, 1, Resources(), BATCH, TrainPool(1, 1, 1.0, 0, 1)),
+        (2, 4, Resources(), BATCH, TrainPool(2, 1, 1.0, 0, 1)),  # a CPU each
         (16, 4, Resources(workers=2), BATCH, TrainPool(2, 8, 1.0, 7, 1)),
         (16, 4, Resources(workers=2, decode_workers=4), BATCH, TrainPool(2, 8, 1.0, 4, 4)),
         (16, 4, Resources(gpus_per_worker=2), BATCH, TrainPool(2, 8, 2, 7, 1)),
-        (16, 1, Resources(gpus_per_worker=0.5), BATCH, TrainPool(2, 8, 0.5, 7, 1)),
-        # what is left of one GPU and of another does not make a worker's share
-        (16, 2, Resources(gpus_per_worker=0.6), BATCH, TrainPool(2, 8, 0.6, 7, 1)),
+        (16, 1, Resources(gpus_per_worker=0.5), BATCH, TrainPool(1, 16, 0.5, 15, 1)),
+        (16, 8, Resources(), BATCH, TrainPool(6, 2, 1.0, 1, 1)),  # 8 do not divide 60
+        # several nodes: a worker's CPUs lie on one of them
+        ([8, 8, 8], 1, Resources(), BATCH, TrainPool(1, 8, 1.0, 7, 1)),
+        ([2, 2, 2], 0, Resources(workers=2), BATCH, TrainPool(2, 2, 0, 1, 1)),
+        ([4, 2], 0, Resources(workers=3), BATCH, TrainPool(3, 2, 0, 1, 1)),
         # GPUs there, but not wanted
         (2, 1, Resources(gpus_per_worker=0), BATCH, TrainPool(2, 1, 0, 0, 1)),
     ],
@@ -81,7 +86,8 @@ def test_what_ray_reserves(pool: TrainPool, reserved: dict[str, float]) -> None:
 
 CPUS = "--workers {}: expected at most one a CPU, the cluster has {}"
 DIVISOR = "--workers {}: expected a divisor of --batch-size {}, which all workers share evenly"
-GPUS = "--workers {} with {} GPUs each: the cluster's {} carry {}"
+GPUS = "--workers {} with {} GPUs each: the cluster has {}"
+SHARED = "--gpus-per-worker {}: workers that train together need a GPU each; expected 1"
 
 
 @pytest.mark.parametrize(
@@ -90,17 +96,17 @@ GPUS = "--workers {} with {} GPUs each: the cluster's {} carry {}"
         (2, 0, Resources(workers=3), [CPUS.format(3, 2)]),
         (8, 0, Resources(workers=7), [DIVISOR.format(7, BATCH)]),
         (2, 0, Resources(workers=7), [CPUS.format(7, 2), DIVISOR.format(7, BATCH)]),
-        (2, 4, Resources(), [CPUS.format(4, 2)]),
-        (16, 1, Resources(workers=2), [GPUS.format(2, 1, 1, 1)]),
-        (16, 2, Resources(workers=3, gpus_per_worker=0.6), [GPUS.format(3, 0.6, 2, 2)]),
-        (16, 0, Resources(workers=1, gpus_per_worker=0.5), [GPUS.format(1, 0.5, 0, 0)]),
-        (16, 1, Resources(workers=1, gpus_per_worker=2), [GPUS.format(1, 2, 1, 0)]),
-        (2, 0, Resources(gpus_per_worker=1), [GPUS.format(2, 1, 0, 0)]),
+        (2, 4, Resources(workers=4), [CPUS.format(4, 2)]),
+        (16, 1, Resources(workers=2), [GPUS.format(2, 1, 1)]),
+        (16, 2, Resources(workers=3, gpus_per_worker=0.6), [SHARED.format(0.6)]),
+        (16, 0, Resources(workers=1, gpus_per_worker=0.5), [GPUS.format(1, 0.5, 0)]),
+        (16, 1, Resources(workers=1, gpus_per_worker=2), [GPUS.format(1, 2, 1)]),
+        (2, 0, Resources(gpus_per_worker=1), [GPUS.format(1, 1, 0)]),
         (
             2,
             1,
             Resources(workers=7),
-            [GPUS.format(7, 1, 1, 1), CPUS.format(7, 2), DIVISOR.format(7, BATCH)],
+            [GPUS.format(7, 1, 1), CPUS.format(7, 2), DIVISOR.format(7, BATCH)],
         ),
     ],
 )
