@@ -4,6 +4,7 @@ Ray Train starts workers, connects them, and starts them again where one died. W
 store, as parts of the unfinished artifact, so that a worker and a command that is given again resume alike.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -36,6 +37,7 @@ from revsearch.stages.train_board import Board
 from revsearch.stages.train_pool import TrainPool, plan_train_pool
 from revsearch.stages.train_report import Told, build_training_report
 from revsearch.stages.train_work import TrainOutcome, TrainWork
+from revsearch.stages.train_worker import work as work_in_worker
 from revsearch.storage.artifact import Artifact, Draft
 from revsearch.storage.card import Counts, Part
 from revsearch.storage.catalog import resolve
@@ -161,14 +163,17 @@ class _Job:
     def _train(self, rows: TrainingSet, pool: TrainPool, resources: Resources) -> TrainOutcome:
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
+        from ray.train.v2._internal.constants import HEALTH_CHECK_INTERVAL_S_ENV_VAR
 
+        # Ray Train's controller sleeps between looks at its workers, for 2 s unless told otherwise: each report waits.
+        os.environ.setdefault(HEALTH_CHECK_INTERVAL_S_ENV_VAR, "0.2")
         board, work = Board(), self._work(rows, pool, resources)
         failures = FailureConfig(  # type: ignore[call-arg]  # mypy sees the class of Ray Train V1
             max_failures=_WORKER_DEATHS, controller_failure_limit=_START_FAILURES
         )
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder, cluster.own_errors():
             trainer = TorchTrainer(
-                _work,
+                work_in_worker,
                 train_loop_config={"work": ray.put(work), "board": board},
                 scaling_config=ScalingConfig(
                     num_workers=pool.n_workers,
@@ -228,13 +233,6 @@ class _Job:
         yield put("report", ".html", render_training(build_training_report(told)).encode())
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             yield self.draft.put_file("events", ".tfevents", write_events(history, Path(folder)))
-
-
-def _work(config: dict[str, Any]) -> None:
-    """Do a worker's part of the run, in the worker: only there is torch imported."""
-    from revsearch.stages.train_worker import work
-
-    work(config)
 
 
 def _after_deaths(error: Exception) -> Exception:
