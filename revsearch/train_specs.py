@@ -130,7 +130,22 @@ class FineTuneSpec(TrainSpec):
 
 
 @dataclass(frozen=True)
-class TripletSpec(FineTuneSpec):
+class SiameseSpec(FineTuneSpec):
+    """What presets share that compare images of a batch with each other."""
+
+    images_per_class: int = option(5, help="K of the P x K batches", at_least=2, at_most=4096)
+    identity: Identity = option("auto", help="what makes two images alike (auto: the group where there is one)")
+    rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
+    distil: float = option(0.0, help="weight of staying near the start's embeddings", at_least=0)
+
+    def conflicts(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        yield from super().conflicts()
+        yield from _batches(self)
+
+
+@dataclass(frozen=True)
+class TripletSpec(SiameseSpec):
     """Triplet (siamese) network on a backbone: images of one class near, of others far."""
 
     preset: ClassVar[Preset] = "triplet"
@@ -139,37 +154,27 @@ class TripletSpec(FineTuneSpec):
     miner: Miner = option("hard", help="which triplets of a batch count, of the triplet loss")
     margin: float | None = option(None, help="margin of the triplet loss (default: soft)", at_least=0, at_most=10)
     distance: Distance = option("euclidean", help="between embeddings of unit length, of the triplet loss")
-    images_per_class: int = option(5, help="K of the P x K batches", at_least=2, at_most=4096)
-    identity: Identity = option("auto", help="what makes two images alike (auto: the group where there is one)")
-    rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
-    distil: float = option(0.0, help="weight of staying near the start's embeddings", at_least=0)
 
     def conflicts(self) -> Iterator[str]:
         """Yield what does not go together."""
         yield from super().conflicts()
-        yield from _batches(self)
         yield from _mining(self)
         if self.loss != "triplet" and self.margin is not None:
             yield f"--margin: belongs to --loss triplet, found --loss {self.loss}"
 
 
 @dataclass(frozen=True)
-class ContrastiveSpec(FineTuneSpec):
+class ContrastiveSpec(SiameseSpec):
     """Siamese network on pairs: alike ones nearer than one margin, others farther than another."""
 
     preset: ClassVar[Preset] = "contrastive"
 
     positive_margin: float = option(0.0, help="distance below which alike pairs are left alone", at_least=0, at_most=2)
     negative_margin: float = option(1.0, help="distance above which other pairs are left alone", at_least=0, at_most=2)
-    images_per_class: int = option(5, help="K of the P x K batches", at_least=2, at_most=4096)
-    identity: Identity = option("auto", help="what makes two images alike (auto: the group where there is one)")
-    rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
-    distil: float = option(0.0, help="weight of staying near the start's embeddings", at_least=0)
 
     def conflicts(self) -> Iterator[str]:
         """Yield what does not go together."""
         yield from super().conflicts()
-        yield from _batches(self)
         if self.negative_margin <= self.positive_margin:
             yield (
                 f"--negative-margin: expected more than --positive-margin {self.positive_margin:g}, "
@@ -205,7 +210,7 @@ PRESETS: Mapping[Preset, type[TrainSpec]] = {
     for spec in (AutoencoderSpec, TripletAutoencoderSpec, TripletSpec, ContrastiveSpec, ClassifierSpec)
 }
 
-PairSpec = TripletAutoencoderSpec | TripletSpec | ContrastiveSpec  # those that need P x K batches
+PairSpec = TripletAutoencoderSpec | SiameseSpec  # those that need P x K batches
 
 
 def _batches(spec: PairSpec) -> Iterator[str]:

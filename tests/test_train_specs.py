@@ -19,6 +19,7 @@ from revsearch.train_specs import (
     TripletSpec,
 )
 
+PAIRS = [spec for spec in PRESETS.values() if issubclass(spec, PairSpec)]
 BOUNDS = [
     (spec, field.name, bound, field.metadata[bound])
     for spec in PRESETS.values()
@@ -65,9 +66,9 @@ TWO = "--batch-size: expected at least two classes of --images-per-class 5, foun
 
 CONFLICTS: list[tuple[type[TrainSpec], dict[str, Any], list[str]]] = [
     (AutoencoderSpec, {"batch_size": 7}, []),
-    *((spec, {"batch_size": 12}, [MULTIPLE]) for spec in get_args(PairSpec)),
-    *((spec, {"batch_size": 5}, [TWO]) for spec in get_args(PairSpec)),
-    *((spec, {"batch_size": 10}, []) for spec in get_args(PairSpec)),
+    *((spec, {"batch_size": 12}, [MULTIPLE]) for spec in PAIRS),
+    *((spec, {"batch_size": 5}, [TWO]) for spec in PAIRS),
+    *((spec, {"batch_size": 10}, []) for spec in PAIRS),
     (ClassifierSpec, {"batch_size": 7}, []),
     *((spec, {"interpolate": ()}, [NO_SHARES]) for spec in (TripletSpec, ContrastiveSpec, ClassifierSpec)),
     (TripletSpec, {"interpolate": (0.0, 0.5, 1.5)}, [f"{SHARES} 0", f"{SHARES} 1.5"]),

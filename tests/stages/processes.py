@@ -1,9 +1,36 @@
-"""Watching processes that tests start, and those that these start: for tests that kill some of them."""
+"""What tests that kill processes share: pictures to work on, and watching processes and those that these start."""
 
 import os
 import select
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from revsearch.imaging.drawing import draw_collection
+from revsearch.storage.local import LocalStore
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Drawn pictures, to be made a manifest in any store."""
+
+    folder: Path
+    ids: list[str]
+    by_hand_in: Callable[[LocalStore], Any]
+
+    def manifest_in(self, store: LocalStore, *, labelled: bool = False) -> str:
+        """Commit the manifest, each folder a class where it is labelled, and return its id."""
+        labels = [id.split("/")[-2] for id in self.ids] if labelled else None
+        return str(self.by_hand_in(store).manifest(self.ids, root=self.folder, labels=labels, block_rows=100))
+
+
+def drawn(folder: Path, by_hand_in: Callable[[LocalStore], Any], which: str = "**/*") -> Collection:
+    """Draw the demo's pictures into a folder; `which` of the files are taken."""
+    draw_collection(folder)
+    ids = sorted(path.relative_to(folder).as_posix() for path in folder.glob(which) if path.is_file())
+    return Collection(folder, ids, by_hand_in)
 
 
 def descendants(pid: int) -> list[int]:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from revsearch.imaging.drawing import draw_collection
 from revsearch.storage.artifact import Artifact, load, verify
 from revsearch.storage.catalog import list_artifacts
 from revsearch.storage.local import LocalStore
 from revsearch.storage.reject_table import read_rejects
 from revsearch.storage.vectors import read_part_rows
-from tests.stages.processes import descendants, open_pids, wait_for_end
+from tests.stages.processes import Collection, descendants, drawn, open_pids, wait_for_end
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -28,24 +26,10 @@ ORPHANS_S = 180.0  # workers end within two seconds, the agents of Ray itself af
 SAME = 1e-5
 
 
-@dataclass(frozen=True)
-class Collection:
-    """Drawn pictures, broken ones among them, as a manifest of them all; and what a run without faults made of it."""
-
-    folder: Path
-    ids: list[str]
-    by_hand_in: Callable[[LocalStore], Any]
-
-    def manifest_in(self, store: LocalStore) -> str:
-        return str(self.by_hand_in(store).manifest(self.ids, root=self.folder, block_rows=100))
-
-
 @pytest.fixture(scope="module")
 def collection(module_path: Path, by_hand_in: Callable[[LocalStore], Any]) -> Collection:
-    folder = module_path / "in"
-    draw_collection(folder)
-    ids = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return Collection(folder, ids, by_hand_in)
+    """Broken pictures among them."""
+    return drawn(module_path / "in", by_hand_in)
 
 
 @pytest.fixture(scope="module")

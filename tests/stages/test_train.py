@@ -57,6 +57,14 @@ def pictures(folder: Path, by_hand: Any) -> Artifact:
     return made
 
 
+@pytest.fixture
+def elsewhere(folder: Path, tmp_path: Path, by_hand_in: Callable[..., Any]) -> tuple[LocalStore, Artifact]:
+    """The same pictures in a store of their own."""
+    other = LocalStore(tmp_path / "other")
+    ids = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    return other, by_hand_in(other).manifest(ids, root=folder, roles="train", labels=[id.split("/")[0] for id in ids])
+
+
 def of(spec: TrainSpec, manifest: Artifact, **changed: Any) -> Any:
     return replace(spec, manifest=str(manifest), **changed)
 
@@ -73,7 +81,7 @@ def weights_of(store: LocalStore, artifact: Artifact, folder: Path) -> dict[str,
 @pytest.mark.usefixtures("local_ray")
 class TestRuns:
     def test_an_encoder_comes_out_that_embeds_as_it_was_trained(
-        self, store: LocalStore, pictures: Artifact, folder: Path, tmp_path: Path
+        self, store: LocalStore, pictures: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         artifact = train(of(CLASSIFIER, pictures), store, ONE)
         verify(store, artifact, tmp_path)
@@ -101,33 +109,25 @@ class TestRuns:
         assert vectors.shape == (2, found.space.dim)
         assert np.isfinite(vectors).all()
 
-    @pytest.mark.usefixtures("no_ray")
-    def test_what_is_there_is_given_without_training(
-        self, store: LocalStore, pictures: Artifact, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.undo()
-        made = train(of(CLASSIFIER, pictures, epochs=1), store, ONE)
         monkeypatch.setattr("revsearch.stages.cluster.connect", lambda _: pytest.fail("Ray was asked for"))
-        found = train(of(CLASSIFIER, pictures, epochs=1), store, Resources(workers=2))
-        assert (found.id, found.fresh) == (made.id, False)
+        again = train(of(CLASSIFIER, pictures), store, Resources(workers=2))
+        assert (again, again.fresh) == (artifact, False)
 
+    @pytest.mark.slow
     def test_one_worker_gives_the_same_weights_for_the_same_seed(
-        self, store: LocalStore, pictures: Artifact, folder: Path, tmp_path: Path, by_hand_in: Callable[..., Any]
+        self, store: LocalStore, pictures: Artifact, elsewhere: tuple[LocalStore, Artifact], tmp_path: Path
     ) -> None:
-        other = LocalStore(tmp_path / "other")
-        ids = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
-        again = by_hand_in(other).manifest(ids, root=folder, roles="train", labels=[id.split("/")[0] for id in ids])
+        other, again = elsewhere
         one, two = train(of(BOTH, pictures), store, ONE), train(of(BOTH, again), other, ONE)
         assert one.id == two.id
         assert one.part("weights") == two.part("weights")
 
+    @pytest.mark.slow
     def test_two_workers_learn_what_one_does(
-        self, store: LocalStore, pictures: Artifact, folder: Path, tmp_path: Path, by_hand_in: Callable[..., Any]
+        self, store: LocalStore, pictures: Artifact, elsewhere: tuple[LocalStore, Artifact], tmp_path: Path
     ) -> None:
         """Losses of all steps within 1 %: the same views, sums added up in another order."""
-        other = LocalStore(tmp_path / "other")
-        ids = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
-        again = by_hand_in(other).manifest(ids, root=folder, roles="train", labels=[id.split("/")[0] for id in ids])
+        other, again = elsewhere
         one = train(of(BOTH, pictures), store, ONE)
         two = train(of(BOTH, again), other, replace(ONE, workers=2))
         assert one.id == two.id  # workers only divide the batch
@@ -136,6 +136,7 @@ class TestRuns:
         figures = [each.card.facts["metrics"]["ap_plain"]["value"] for each in (one, two)]
         assert figures[0] == pytest.approx(figures[1], abs=0.02)
 
+    @pytest.mark.slow
     def test_an_autoencoder_needs_no_labels(
         self, store: LocalStore, folder: Path, by_hand: Any, tmp_path: Path
     ) -> None:
@@ -276,6 +277,7 @@ def start_weights(module_path: Path) -> Path:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_an_encoder_is_never_worse_than_its_start_on_the_validation_classes(
     store: LocalStore, pictures: Artifact, start_weights: Path, tmp_path: Path

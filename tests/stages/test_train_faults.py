@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from revsearch.imaging.drawing import draw_collection
 from revsearch.storage.artifact import Artifact, fetch, load, verify
 from revsearch.storage.local import LocalStore
 from revsearch.training import History
-from tests.stages.processes import descendants, named, open_pids, wait_for_end
+from tests.stages.processes import Collection, descendants, drawn, named, open_pids, wait_for_end
 
 pytestmark = [
     pytest.mark.ray,
@@ -39,25 +37,10 @@ SAME = 1e-5
 _CHECKPOINT = re.compile(r"checkpoint-(\d{6})-")
 
 
-@dataclass(frozen=True)
-class Collection:
-    """Drawn pictures as a manifest; folders are classes."""
-
-    folder: Path
-    ids: list[str]
-    by_hand_in: Callable[[LocalStore], Any]
-
-    def manifest_in(self, store: LocalStore) -> str:
-        labels = [id.split("/")[-2] for id in self.ids]
-        return str(self.by_hand_in(store).manifest(self.ids, root=self.folder, labels=labels, block_rows=100))
-
-
 @pytest.fixture(scope="module")
 def collection(module_path: Path, by_hand_in: Callable[[LocalStore], Any]) -> Collection:
-    folder = module_path / "in"
-    draw_collection(folder)
-    ids = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*/*.*") if path.is_file())
-    return Collection(folder, ids, by_hand_in)
+    """Folders are classes."""
+    return drawn(module_path / "in", by_hand_in, "*/*/*.*")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +50,15 @@ def undisturbed(collection: Collection, module_path: Path) -> tuple[LocalStore, 
 
 
 def start(store: LocalStore, collection: Collection) -> subprocess.Popen[str]:
-    arguments = [*ASKED, "--manifest", collection.manifest_in(store), "--store", store.root, "--workers", 2]
+    arguments = [
+        *ASKED,
+        "--manifest",
+        collection.manifest_in(store, labelled=True),
+        "--store",
+        store.root,
+        "--workers",
+        2,
+    ]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     return subprocess.Popen(
         [sys.executable, "-m", "jobs.train", *map(str, arguments)],
@@ -162,21 +153,3 @@ def test_a_killed_worker_costs_what_came_after_the_last_checkpoint(
     artifact = finished(store, process)
     verify(store, artifact, tmp_path)
     require_same((store, artifact), undisturbed, tmp_path)
-
-
-def test_a_damaged_checkpoint_is_passed_over(
-    collection: Collection, undisturbed: tuple[LocalStore, Artifact], store: LocalStore, tmp_path: Path
-) -> None:
-    process = start(store, collection)
-    try:
-        wait_for_epoch(process, store, 3)
-        orphans = open_pids(descendants(process.pid))
-    finally:
-        process.kill()
-        process.communicate()
-    wait_for_end(orphans, ORPHANS_S)
-    newest = max(store.root.glob("encoder/*/checkpoint-*"))
-    data = bytearray(newest.read_bytes())
-    data[len(data) // 2] ^= 1
-    newest.write_bytes(data)
-    require_same((store, finished(store, start(store, collection))), undisturbed, tmp_path)
