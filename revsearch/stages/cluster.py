@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -46,13 +48,24 @@ def connect(resources: Resources) -> None:
         logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
         # Without this, Ray 2.60 puts the machine's outside address in the loopback's place and listens on all of them.
         ray_constants.ENABLE_RAY_CLUSTER = False
-        ray.init(address="local", include_dashboard=False, _node_ip_address=_LOOPBACK, **options)
+        with _own_sigterm():
+            ray.init(address="local", include_dashboard=False, _node_ip_address=_LOOPBACK, **options)
         return
     _require_answer(address)
     try:
-        ray.init(address=address, **options)
+        with _own_sigterm():
+            ray.init(address=address, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InvalidSpec(f"--address {address}: cannot connect with Ray {ray.__version__}: {error}") from error
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep this process's own handler of SIGTERM, where it has one: Ray's prints a stack and aborts after 3 s."""
+    own = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(own) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, own)
 
 
 def n_cpus() -> int:

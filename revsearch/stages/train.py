@@ -184,12 +184,11 @@ class _Job:
                 run_config=RunConfig(name=self.draft.id, storage_path=folder, failure_config=failures),
             )
             n_views = self.spec.epochs * self.spec.batch_size * steps_per_epoch(rows, self.spec)
-            with board.watched("train", n_views):
-                try:
-                    trainer.fit()
-                except ray.train.TrainingFailedError as error:
-                    board.outcome()  # raises what a worker raised, where that was the cause
-                    raise _after_deaths(error) from error
+            try:
+                board.watch(trainer.fit, "train", n_views)
+            except ray.train.TrainingFailedError as error:
+                board.outcome()  # raises what a worker raised, where that was the cause
+                raise _after_deaths(error) from error
         outcome: TrainOutcome | None = board.outcome()
         if outcome is None:
             raise RuntimeError("Ray Train ended without an error, but no worker said what came of it")

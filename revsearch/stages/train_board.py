@@ -2,8 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ from revsearch.stages import cluster
 from revsearch.stages.progress import Progress
 
 _LOOK_EVERY_S = 1.0
+_END_S = 20.0
 
 _LOG = logging.getLogger(__name__)
 
@@ -102,27 +102,31 @@ class Board:
             raise cloudpickle.loads(error)
         return ray.get(self._actor.outcome.remote())
 
-    @contextmanager
-    def watched(self, step: str, n_images: int) -> Iterator[None]:
-        """Log what workers tell while the block runs.
+    def watch(self, run: Callable[[], object], step: str, n_images: int) -> None:
+        """Do something that takes long, and log meanwhile what workers tell.
+
+        It runs in a thread of its own: Ray Train takes signals over where it runs in the main one, and then SIGTERM and
+        Ctrl-C end neither as they should nor at once.
 
         Args:
+            run: what is done; what it raises is raised here.
             step: name of what is going on.
             n_images: views that there are to train on.
         """
-        done, progress = threading.Event(), Progress(step, n_images)
-        watcher = threading.Thread(target=self._watch, args=(done, progress), daemon=True)
-        watcher.start()
+        progress, raised = Progress(step, n_images), list[BaseException]()
+        runner = threading.Thread(target=_run, args=(run, raised), daemon=True)
+        runner.start()
         try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-
-    def _watch(self, done: threading.Event, progress: Progress) -> None:
-        while not done.wait(_LOOK_EVERY_S):
+            while runner.is_alive():
+                runner.join(_LOOK_EVERY_S)
+                self._show(progress)
             self._show(progress)
-        self._show(progress)
+        except BaseException:  # a signal: the process ends, and must not while a thread of it is inside Ray
+            ray.shutdown()
+            runner.join(_END_S)
+            raise
+        for error in raised:
+            raise error
 
     def _show(self, progress: Progress) -> None:
         try:
@@ -133,3 +137,10 @@ class Board:
             progress.add(notices.n_done - progress.done)
         for line in notices.lines:
             _LOG.info("%s", line)
+
+
+def _run(run: Callable[[], object], raised: list[BaseException]) -> None:
+    try:
+        run()
+    except BaseException as error:  # noqa: BLE001  # it is raised again, in the thread that waits
+        raised.append(error)

@@ -77,9 +77,12 @@ def test_an_error_ends_the_run_as_it_was_raised(board: Board, error: RevsearchEr
 
 
 def test_what_workers_tell_is_logged(board: Board, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "revsearch"), board.watched("train", 20):
+    def run() -> None:
         board.tell(8, "epoch 1: 50% [done] %s")
         board.tell(12)
+
+    with caplog.at_level(logging.INFO, "revsearch"):
+        board.watch(run, "train", 20)
     progress = [vars(record) for record in caplog.records if hasattr(record, "step")]
     assert (progress[0]["done"], progress[-1]["done"]) == (0, 12)
     assert {(told["step"], told["total"]) for told in progress} == {("train", 20)}
@@ -89,9 +92,13 @@ def test_what_workers_tell_is_logged(board: Board, caplog: pytest.LogCaptureFixt
 
 def test_views_that_are_trained_on_again_are_counted_once(board: Board, caplog: pytest.LogCaptureFixture) -> None:
     """A worker that was started again says less than was said before it died."""
-    with caplog.at_level(logging.INFO, "revsearch.progress"), board.watched("train", 20):
+
+    def run() -> None:
         board.tell(12)
         board.tell(8)
+
+    with caplog.at_level(logging.INFO, "revsearch.progress"):
+        board.watch(run, "train", 20)
     assert [vars(record)["done"] for record in caplog.records] == [0, 12]
 
 
@@ -99,27 +106,28 @@ def test_it_is_looked_at_while_the_run_goes_on(board: Board, monkeypatch: pytest
     shown = threading.Event()
     monkeypatch.setattr("revsearch.stages.train_board._LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(logging.getLogger("revsearch.stages.train_board"), "info", lambda *_: shown.set())
-    with board.watched("train", 20):
+
+    def run() -> None:
         board.tell(1, "early")
         assert shown.wait(30), "nothing was shown before the end"
 
+    board.watch(run, "train", 20)
+
 
 def test_a_run_that_fails_is_told_to_its_end(board: Board, caplog: pytest.LogCaptureFixture) -> None:
-    def fail() -> None:
-        with board.watched("train", 20):
-            board.tell(2, "the last word")
-            raise ZeroDivisionError
+    def run() -> None:
+        board.tell(2, "the last word")
+        raise ZeroDivisionError
 
     with caplog.at_level(logging.INFO, "revsearch"), pytest.raises(ZeroDivisionError):
-        fail()
+        board.watch(run, "train", 20)
     assert "the last word" in caplog.text
 
 
 def test_a_board_that_is_gone_hides_nothing(board: Board) -> None:
-    def fail() -> None:
-        with board.watched("train", 20):
-            ray.kill(board._actor)
-            raise ZeroDivisionError
+    def run() -> None:
+        ray.kill(board._actor)
+        raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        fail()
+        board.watch(run, "train", 20)

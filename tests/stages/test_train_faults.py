@@ -153,3 +153,16 @@ def test_a_killed_worker_costs_what_came_after_the_last_checkpoint(
     artifact = finished(store, process)
     verify(store, artifact, tmp_path)
     require_same((store, artifact), undisturbed, tmp_path)
+
+
+def test_sigterm_ends_a_run_in_time_and_leaves_its_checkpoints(collection: Collection, store: LocalStore) -> None:
+    process = start(store, collection)
+    try:
+        wait_for_epoch(process, store, 1)
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 143, err
+    assert err.splitlines()[-1] == "revsearch: exit=143 reason=terminated"
+    assert checkpoints_in(store)
