@@ -22,7 +22,7 @@ class Gain:
 
     @property
     def is_better(self) -> bool:
-        """Whether the change is one for the better; a loss is to fall."""
+        """Whether the change is one for the better; an error is to fall."""
         return self.change < 0 if self.name in _LOWER_IS_BETTER else self.change > 0
 
 

@@ -103,10 +103,10 @@ def test_a_run_without_labels(unlabelled_training: TrainingReport, parse: Parse)
     html = render_training(unlabelled_training)
     assert re.findall(r"<h2>(.*?)</h2>", html) == ["Candidates", "Epoch by epoch"]
     text = squeezed(html, parse)
-    assert "loss 0.125, start 0.25 (−0.125)" in text
-    assert '<b class="up">−0.125</b>' in html, "a loss is to fall"
+    assert "mse 0.125, start 0.25 (−0.125)" in text
+    assert '<b class="up">−0.125</b>' in html, "an error is to fall"
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
-    assert captions == ["loss, validation", "Loss a step", "Does it learn", "Learning rate"]
+    assert captions == ["mse, validation", "Loss a step", "Does it learn", "Learning rate"]
 
 
 def test_every_picture_decodes_and_is_described(training_html: str, parse: Parse) -> None:
