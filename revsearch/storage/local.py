@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
-from revsearch.storage.store import NO_ROOM, KeyInfo
+from revsearch.storage.store import NO_ROOM, KeyInfo, require_key
 
 # No name of a key begins with a dot.
 _TEMPORARY = ".tmp-"
@@ -95,9 +95,14 @@ class LocalStore:
                 self.write(key, new)
                 return True
 
+    def require_writable(self) -> None:
+        """See `Store.require_writable`: puts and removes a scratch file."""
+        key = f"writable-{uuid.uuid4().hex}"
+        self.write(key, b"")
+        self.delete(key)
+
     def _path(self, key: str) -> Path:
-        if "\0" in key or any(not name or name.startswith(".") for name in key.split("/")):
-            raise InvalidSpec(f"a key of a store is names joined by /, none empty or with a leading dot, found {key!r}")
+        require_key(key)
         return self.root / key
 
     def _info(self, key: str) -> KeyInfo | None:

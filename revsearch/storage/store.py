@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from revsearch.errors import InvalidSpec
+
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # what the system answers where a disk is full
 
 
@@ -15,6 +17,16 @@ class KeyInfo:
 
     key: str
     size: int
+
+
+def require_key(key: str) -> None:
+    """Refuse what no store takes for a key.
+
+    Raises:
+        InvalidSpec: where it is not names joined by `/`, none empty or with a leading dot.
+    """
+    if "\0" in key or any(not name or name.startswith(".") for name in key.split("/")):
+        raise InvalidSpec(f"a key of a store is names joined by /, none empty or with a leading dot, found {key!r}")
 
 
 class Store(Protocol):
@@ -59,4 +71,8 @@ class Store(Protocol):
 
     def swap(self, key: str, old: bytes | None, new: bytes) -> bool:
         """Replace `old` (None: absent) by `new`; False, and nothing changed, where something else is there."""
+        ...
+
+    def require_writable(self) -> None:
+        """Refuse, before any work is done, a place that cannot be written or where a commit cannot be relied on."""
         ...

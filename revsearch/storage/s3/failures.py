@@ -1,0 +1,89 @@
+"""What S3 and boto3 answer when something is wrong, as our own errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from boto3.exceptions import Boto3Error
+from botocore import exceptions as boto
+from botocore.exceptions import BotoCoreError, ClientError
+from s3transfer.exceptions import RetriesExceededError
+from urllib3.exceptions import HTTPError
+
+from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
+from revsearch.storage.store import NO_ROOM
+
+_NO_ROOM = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"}
+_CREDENTIALS = "; look at AWS_PROFILE, AWS_ACCESS_KEY_ID and what `aws sts get-caller-identity` says"
+_MAY_PASS = (
+    boto.HTTPClientError,
+    boto.ConnectionError,
+    boto.ResponseStreamingError,
+    boto.IncompleteReadError,
+    boto.CapacityNotAvailableError,
+    RetriesExceededError,
+    HTTPError,
+)
+
+
+@contextmanager
+def mapped(where: str) -> Iterator[None]:
+    """Raise what boto3 raises within the block as an error of our own that names the place.
+
+    Raises:
+        MissingArtifact: where the key is not there.
+        InvalidSpec: where the bucket is not, access is denied, or the configuration cannot be used.
+        DiskFull: where the server has no room left.
+        StoreUnavailable: for all that may pass.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _answered(error, where) from error
+    except OSError as error:
+        if error.errno in NO_ROOM:  # where a download goes to
+            raise DiskFull(
+                f"{where}: no room left on this machine for it; make room and run the command again"
+            ) from error
+        raise StoreUnavailable(_not_whole(where, error)) from error
+    except _MAY_PASS as error:
+        raise StoreUnavailable(_not_whole(where, error)) from error
+    except (BotoCoreError, Boto3Error, ValueError) as error:
+        raise InvalidSpec(f"{where}: {_short(error)}{_CREDENTIALS}") from error
+
+
+def status_of(error: ClientError) -> int:
+    """Return the HTTP status of an answer."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def is_without_bucket(error: ClientError) -> bool:
+    """Say whether what is missing is the bucket, and not a key in it."""
+    return _code(error) == "NoSuchBucket"
+
+
+def _answered(error: ClientError, where: str) -> RevsearchError:
+    code, status = _code(error), status_of(error)
+    said = f"{where}: {status} {code}: {error.response.get('Error', {}).get('Message') or 'no message'}"
+    if code in _NO_ROOM or status == 507:
+        return DiskFull(f"{said}; make room and run the command again")
+    if code == "NoSuchBucket":
+        return InvalidSpec(f"{said}; the bucket must be made before: `aws s3 mb`")
+    if status == 404:
+        return MissingArtifact(f"no {where}")
+    if status in (429, 408, 409) or status >= 500:
+        return StoreUnavailable(f"{said}; try again")
+    if status in (301, 307, 308) or code in ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
+        return InvalidSpec(f"{said}; the bucket is in another region: set AWS_REGION")
+    return InvalidSpec(f"{said}{_CREDENTIALS}" if status in (400, 401, 403) else said)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _not_whole(where: str, error: Exception) -> str:
+    return f"{where}: no answer, or not a whole one: {_short(error)}; try again"
+
+
+def _short(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
