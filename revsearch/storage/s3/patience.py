@@ -40,7 +40,7 @@ class Patience:
         spent = time.monotonic() - request_dict["context"][_BEGAN]
         if spent >= self.in_all_s or not _failed_for_now(response, caught_exception):
             return None
-        longest = min(_FIRST_WAIT_S * 2 ** min(attempts - 1, 10), _LONGEST_WAIT_S)
+        longest = min(_FIRST_WAIT_S * (1 << min(attempts - 1, 10)), _LONGEST_WAIT_S)
         return random.uniform(0.5, 1) * longest  # noqa: S311  # spreads those that failed together
 
 
