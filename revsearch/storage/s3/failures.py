@@ -13,6 +13,10 @@ from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchEr
 from revsearch.storage.store import NO_ROOM
 
 _NO_ROOM = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"}
+_ABOUT_KEYS = {
+    "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch", "TokenRefreshRequired",
+}  # fmt: skip
 _CREDENTIALS = "; look at AWS_PROFILE, AWS_ACCESS_KEY_ID and what `aws sts get-caller-identity` says"
 _MAY_PASS = (
     boto.HTTPClientError,
@@ -59,6 +63,11 @@ def status_of(error: ClientError) -> int:
 def is_without_bucket(error: ClientError) -> bool:
     """Say whether what is missing is the bucket, and not a key in it."""
     return _code(error) == "NoSuchBucket"
+
+
+def is_about_keys(error: ClientError) -> bool:
+    """Say whether the keys that a request was signed with are refused, and not what it asks for."""
+    return _code(error) in _ABOUT_KEYS
 
 
 def _answered(error: ClientError, where: str) -> RevsearchError:
