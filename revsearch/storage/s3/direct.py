@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from revsearch.storage.s3.address import S3Address
 from revsearch.storage.s3.bodies import TooLarge, read_body
-from revsearch.storage.s3.client import MAX_CONNECTIONS, Endpoint, client_of
+from revsearch.storage.s3.client import MAX_CONNECTIONS, Endpoint, client_of, one_at_a_time
 from revsearch.storage.s3.failures import mapped
 
 _TIMEOUTS_S = (5.0, 10.0)  # to connect, and for each answer; boto3 is asked afterwards
@@ -42,7 +42,8 @@ def read_directly(endpoint: Endpoint, address: S3Address, max_bytes: int) -> byt
         TooLarge: where it has more than `max_bytes`.
         RevsearchError: as `mapped`.
     """
-    direct = _direct(endpoint, os.getpid())  # a forked process must not share its parent's connections
+    with one_at_a_time():
+        direct = _direct(endpoint, os.getpid())  # a forked process must not share its parent's connections
     try:
         return direct.get(address, max_bytes)
     except _NotSo as failed:
