@@ -1,5 +1,6 @@
 """Where the weights of an encoder lie in the store: by their SHA-256, or as a part of the encoder that was trained."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from revsearch.errors import CorruptArtifact
@@ -43,14 +44,18 @@ def fetch(space: EmbeddingSpace, store: Store, folder: Path) -> Path | None:
     return path
 
 
+def trained_parts(sha256: str, store: Store) -> Iterator[str]:
+    """Yield the keys of weights as parts of encoders that were trained, committed or not, in the order of their ids."""
+    name = f"/{PART}-{sha256}.safetensors"
+    return (info.key for info in store.list("encoder/") if info.key.endswith(name))
+
+
 def _weights_place(sha256: str, store: Store) -> str:
     """Return the key of weights: kept by themselves, or a part of an encoder that was trained."""
     kept = _find(sha256, store)
     if kept is not None:
         return kept.key
-    part = f"/{PART}-{sha256}.safetensors"
-    trained = (info.key for info in store.list("encoder/") if info.key.endswith(part))
-    return next(trained, _weights_key(sha256, ".pth"))
+    return next(trained_parts(sha256, store), _weights_key(sha256, ".pth"))
 
 
 def _find(sha256: str, store: Store) -> KeyInfo | None:

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from revsearch.errors import CorruptArtifact
 from revsearch.overlap import ImageSet
 from revsearch.space import EmbeddingSpace
+from revsearch.stages.kept_weights import SHA256, trained_parts
 from revsearch.storage.artifact import Artifact, find, load
 from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.store import Store
 from revsearch.storage.vectors import StoredEmbeddings
-
-_SHA256 = "sha256:"
 
 
 def all_inputs(store: Store, artifacts: Iterable[Artifact]) -> list[Artifact]:
@@ -36,12 +35,11 @@ def trained_on(store: Store, space: EmbeddingSpace) -> Artifact | None:
 
     Where several trainings gave the very same weights (none got better than one start), it is the first by id.
     """
-    if not space.weights.startswith(_SHA256):
+    if not space.weights.startswith(SHA256):
         return None
-    part = f"weights-{space.weights.removeprefix(_SHA256)}.safetensors"
-    for info in store.list("encoder/"):
-        _, id, name = info.key.split("/", 2)
-        if name == part and (encoder := find(store, "encoder", id)) is not None:
+    for part in trained_parts(space.weights.removeprefix(SHA256), store):
+        _, id, _ = part.split("/")
+        if (encoder := find(store, "encoder", id)) is not None:
             return encoder
     return None
 
