@@ -7,8 +7,9 @@ environment, a profile, or the role of its machine.
 import base64
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -22,6 +23,8 @@ from revsearch.storage.s3.failures import mapped
 from revsearch.storage.s3.patience import Patience
 
 MAX_CONNECTIONS = 64  # of one process: threads that read images, and parts of transfers
+
+_LOCKS: dict[int, threading.RLock] = {}  # by process: one that is forked may find its parent's locked
 
 _PATIENT = Patience(connect_s=5, read_s=30, in_all_s=60)
 _IMPATIENT = Patience(connect_s=3, read_s=4, in_all_s=5)
@@ -67,7 +70,13 @@ def client_of(endpoint: Endpoint, *, patient: bool = True) -> Any:
     Raises:
         InvalidSpec: where the configuration cannot be used.
     """
-    return _client(endpoint, _PATIENT if patient else _IMPATIENT, os.getpid())
+    with one_at_a_time():
+        return _client(endpoint, _PATIENT if patient else _IMPATIENT, os.getpid())
+
+
+def one_at_a_time() -> AbstractContextManager[object]:
+    """Return this process's lock for making clients: threads that begin together would make one each, for seconds."""
+    return _LOCKS.setdefault(os.getpid(), threading.RLock())
 
 
 @lru_cache

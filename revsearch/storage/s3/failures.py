@@ -26,6 +26,10 @@ _PASSING_STATUS = {408, 409, 429, 500, 502, 503, 504}  # 409: another write to t
 _PASSING_CODES = {"RequestTimeout", "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"}
 _NO_ROOM = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"}
 _ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+_ABOUT_KEYS = {
+    "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch", "TokenRefreshRequired",
+}  # fmt: skip
 _OF_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -78,6 +82,11 @@ def status_of(error: ClientError) -> int:
 def is_without_bucket(error: ClientError) -> bool:
     """Say whether what is missing is the bucket, and not a key in it."""
     return _code(error) == "NoSuchBucket"
+
+
+def is_about_keys(error: ClientError) -> bool:
+    """Say whether the keys that a request was signed with are refused, and not what it asks for."""
+    return _code(error) in _ABOUT_KEYS
 
 
 def _answered(error: ClientError, where: str) -> RevsearchError:
