@@ -59,7 +59,7 @@ def _copying(spec: CopySpec, job: Job) -> "tuple[Store, Copying]":
     from revsearch.storage.catalog import resolve
     from revsearch.storage.opening import open_store
 
-    target = open_store(spec.to)
+    target = open_store(spec.to, asked="--to")
     if target.uri == job.store.uri:
         raise InvalidSpec(f"--to: expected another store than --store, found {target.uri}")
     return target, Copying.of([resolve(job.store, name) for name in spec.artifacts], job.store, target)
