@@ -25,7 +25,7 @@ ENVIRONMENT: Mapping[str, str] = {"store": "REVSEARCH_STORE", "profile": "REVSEA
 class Options:
     """What commands share."""
 
-    store: str = option("./store", help="where artifacts lie: a folder")
+    store: str = option("./store", help="where artifacts lie: a folder, or s3://bucket/prefix")
     config: str | None = option(None, help="TOML file with options, a table a command or flat")
     json: bool = option(False, help="write one JSON object to stdout")
     debug: bool = option(False, help="more log lines, and the traceback of a failure")

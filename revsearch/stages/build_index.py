@@ -46,7 +46,7 @@ def build_index(spec: IndexSpec, store: Store, resources: Resources) -> Artifact
         InvalidSpec: where no row is indexed, or one id comes from two manifests.
     """
     draft = _draft(spec, store)
-    if (artifact := draft.find()) is not None:
+    if (artifact := draft.begin()) is not None:
         return artifact
     cluster.connect(resources)
     n_cpus = cluster.n_cpus()
