@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ray
@@ -20,6 +21,8 @@ from revsearch.space import require_same_space
 from revsearch.specs import IndexSpec, Metric, Plan, Resources, require_sound
 from revsearch.stages import cluster
 from revsearch.stages.gallery import IndexFacts
+from revsearch.stages.node_pool import NodePool
+from revsearch.stages.nodes import Node
 from revsearch.stages.progress import Stopwatch
 from revsearch.storage.arrays import create_matrix
 from revsearch.storage.artifact import Artifact, Draft, load
@@ -48,11 +51,14 @@ def build_index(spec: IndexSpec, store: Store, resources: Resources) -> Artifact
     draft = _draft(spec, store)
     if (artifact := draft.find()) is not None:
         return artifact
-    cluster.connect(resources)
-    n_cpus = cluster.n_cpus()
-    with cluster.own_errors():
-        task = _build.options(num_cpus=n_cpus).remote(draft, resources.threads or n_cpus)
-        built: Artifact = ray.get(task)
+    cluster.connect(resources, store)
+
+    def start(node: Node) -> Any:
+        builder = ray.remote(max_restarts=0)(_Builder)
+        placed = builder.options(num_cpus=node.cpus, scheduling_strategy=node.only_here)
+        return placed.remote(draft, resources.threads or node.cpus)
+
+    built: Artifact = NodePool(start).ask(lambda builder: builder.build.remote())
     return built
 
 
@@ -102,10 +108,16 @@ class _Rows:
         return _Rows(self.ids[order], self.keys[order], self.source[order], self.rows[order])
 
 
-@ray.remote
-def _build(draft: Draft, threads: int) -> Artifact:
-    with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-        return _Build(draft, threads, Path(folder)).run()
+class _Builder:
+    """Actor that builds, on one node with all its CPUs: where that is lost, another builds anew."""
+
+    def __init__(self, draft: Draft, threads: int) -> None:
+        self.draft, self.threads = draft, threads
+
+    def build(self) -> Artifact:
+        """Build and commit."""
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            return _Build(self.draft, self.threads, Path(folder)).run()
 
 
 class _Build:

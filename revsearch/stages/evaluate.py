@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.util import ActorPool
 
 from revsearch.errors import InvalidSpec
 from revsearch.evaluation import Evaluation, summarise
@@ -26,6 +25,8 @@ from revsearch.stages import cluster
 from revsearch.stages.gallery import IndexFacts, sample_rows
 from revsearch.stages.judged import Judged
 from revsearch.stages.judging import Case, Figures, Judge, ShownQuery
+from revsearch.stages.node_pool import NodePool
+from revsearch.stages.nodes import Node
 from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.stages.report import Findings, build_report
 from revsearch.storage.artifact import Artifact, Draft, load
@@ -51,7 +52,7 @@ def evaluate(spec: EvaluateSpec, store: Store, resources: Resources) -> Artifact
     if (artifact := job.draft.find()) is not None:
         return artifact
     job.count_leakage()
-    cluster.connect(resources)
+    cluster.connect(resources, store)
     return job.run()
 
 
@@ -157,27 +158,28 @@ class _Job:
 
     def run(self) -> Artifact:
         """Judge, summarise, draw, commit."""
-        actors = [_start_judge(node_id, self._case()) for node_id, _ in cluster.nodes()]
-        with self.watch.time("judge"), cluster.own_errors():
-            overview: _Overview = ray.get(actors[0].overview.remote())
-            findings = self._judge(actors, overview)
+        case = self._case()
+        pool = NodePool(lambda node: _start_judge(node, case))
+        with self.watch.time("judge"):
+            overview: _Overview = pool.ask(lambda judge: judge.overview.remote())
+            findings = self._judge(pool, overview)
         with self.watch.time("draw"):
             page = render_report(build_report(self.store, self.rankings, self.index, findings, self.spec))
         return self._commit(findings, page)
 
-    def _judge(self, actors: list[Any], overview: _Overview) -> Findings:
-        n_queries, first = len(overview.labels), actors[0]
+    def _judge(self, pool: NodePool, overview: _Overview) -> Findings:
+        n_queries = len(overview.labels)
         counts = {**overview.counts, "n_rejected_queries": self.rankings.card.counts.n_rejected, **self.leakage}
         rows = np.concatenate([np.empty(0, np.int64), *(overview.blocks or [])])
         everyone = rows if len(rows) else np.arange(n_queries)
         # In no order of theirs: rows are sorted by class, and the first shown should not be all of one.
         sampled = np.random.default_rng(self.spec.seed).permutation(everyone)[: self.spec.sheets]
         if not len(rows):
-            shown = ray.get(first.shown.remote(sampled))
+            shown = pool.ask(lambda judge: judge.shown.remote(sampled))
             return Findings(overview.protocol, Evaluation({}, counts={"n_queries": 0, **counts}), shown)
-        depth, served, curve = ray.get(first.served.remote(rows))
+        depth, served, curve = pool.ask(lambda judge: judge.served.remote(rows))
         rules = (*served_metrics(depth), *protocol_rules(overview.protocol).exact)
-        figures = served | self._exact(actors, overview.blocks or [], rows)
+        figures = served | self._exact(pool, overview.blocks or [], rows)
         labels = overview.labels[rows]
         evaluation = summarise(
             rules,
@@ -187,22 +189,23 @@ class _Job:
             Bootstrap(self.spec.bootstrap, self.spec.seed),
             {"relevant": "as the truth file says" if self.truth else protocol_rules(overview.protocol).relevant},
         )
+        spread = sample_rows(rows, _HISTOGRAM_QUERIES, self.spec.seed)
         worst = rows[np.argsort(figures["ap_plain"], kind="stable")[: self.spec.sheets // 2]]
         return Findings(
             protocol=overview.protocol,
             evaluation=evaluation,
-            sampled=ray.get(first.shown.remote(sampled)),
-            worst=ray.get(first.shown.remote(worst)),
+            sampled=pool.ask(lambda judge: judge.shown.remote(sampled)),
+            worst=pool.ask(lambda judge: judge.shown.remote(worst)),
             worst_ap=np.sort(figures["ap_plain"], kind="stable")[: self.spec.sheets // 2].tolist(),
             hit_curve=curve,
-            histogram=ray.get(first.histogram.remote(sample_rows(rows, _HISTOGRAM_QUERIES, self.spec.seed))),
+            histogram=pool.ask(lambda judge: judge.histogram.remote(spread)),
         )
 
-    def _exact(self, actors: list[Any], blocks: list[NDArray[np.int64]], rows: NDArray[np.int64]) -> dict[str, Figures]:
+    def _exact(self, pool: NodePool, blocks: list[NDArray[np.int64]], rows: NDArray[np.int64]) -> dict[str, Figures]:
         """Return full-rank metrics of queries `rows` `[q]`, which the blocks hold in order."""
         figures: dict[str, Figures] = {}
         progress = Progress("evaluate", len(rows))
-        for some, found in ActorPool(actors).map_unordered(lambda actor, block: actor.exact.remote(block), blocks):
+        for some, found in pool.map_unordered(lambda judge, block: judge.exact.remote(block), blocks):
             for name, values in found.items():
                 figures.setdefault(name, np.zeros(len(rows)))[np.searchsorted(rows, some)] = values
             progress.add(len(some))
@@ -233,9 +236,9 @@ class _Job:
         )
 
 
-def _start_judge(node_id: str, case: Case) -> Any:
-    judge = ray.remote(max_restarts=2, max_task_retries=2)(_JudgeActor)
-    return judge.options(scheduling_strategy=cluster.on_node(node_id)).remote(case)
+def _start_judge(node: Node, case: Case) -> Any:
+    judge = ray.remote(max_restarts=0)(_JudgeActor)
+    return judge.options(scheduling_strategy=node.only_here).remote(case)
 
 
 def read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:

@@ -54,7 +54,7 @@ def make_manifest(spec: ManifestSpec, store: Store, resources: Resources) -> Art
         candidates = list_sources(spec)
     cache = f"internal/listings/{_asked(spec, candidates)}"
     if (artifact := _known(store, cache)) is None:
-        cluster.connect(resources)
+        cluster.connect(resources, store, candidates.roots.values())
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             scan = _Scan(spec, store, candidates, Path(folder), watch)
             artifact = scan.run()
@@ -193,7 +193,7 @@ class _Scan:
         )
 
 
-@ray.remote(num_cpus=1, max_retries=3)
+@ray.remote(num_cpus=1, max_retries=3, scheduling_strategy="SPREAD")
 def _scan_shard(
     rows: Manifest, shared: tuple[ManifestSpec, dict[str, str]]
 ) -> tuple[Manifest, NDArray[np.int64], list[Reject]]:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.util import ActorPool
 
 from revsearch.embeddings import Embeddings
 from revsearch.errors import InvalidSpec
@@ -24,6 +23,8 @@ from revsearch.space import require_same_space
 from revsearch.specs import Plan, RankSpec, Resources, require_sound
 from revsearch.stages import cluster
 from revsearch.stages.gallery import MAX_TUNING_QUERIES, Gallery, IndexFacts, Tuned, sample_rows
+from revsearch.stages.node_pool import NodePool
+from revsearch.stages.nodes import Node
 from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.storage.artifact import Artifact, Draft, complete, load
 from revsearch.storage.card import Counts, Part
@@ -53,7 +54,7 @@ def rank(spec: RankSpec, store: Store, resources: Resources) -> Artifact:
     job = _Job.of(spec, store, resources)
     if (artifact := job.draft.find()) is not None:
         return artifact
-    cluster.connect(resources)
+    cluster.connect(resources, store)
     return complete(job.draft, len(job.rows), read_rows=job.read_rows, do=job.do, finish=job.finish)
 
 
@@ -118,12 +119,11 @@ class _Job:
     def do(self, missing: NDArray[np.int64]) -> None:
         """Rank the missing queries, `[m]` positions among `rows`."""
         rows = self.rows[missing]
-        actors = _actors(self._work())
-        tuned = self._tune(actors[0])
+        pool = self._pool()
+        tuned = self._tune(pool)
         progress = Progress("rank", len(rows))
         batches = [rows[start : start + _BATCH_ROWS] for start in range(0, len(rows), _BATCH_ROWS)]
-        pool = ActorPool(actors)
-        with self.watch.time("rank"), cluster.own_errors():
+        with self.watch.time("rank"):
             for n_ranked in pool.map_unordered(lambda actor, batch: actor.rank.remote(batch, tuned.efs), batches):
                 progress.add(n_ranked)
 
@@ -142,7 +142,7 @@ class _Job:
         parts = [*parts, draft.put("rejects", ".parquet", encode_rejects(rejects))]
         if (lists := self._lists(parts)) is not None:
             parts.append(draft.put("lists", ".json", canonical_json(lists)))
-        tuned = self.tuned or self._tune(_actors(self._work())[0])  # an earlier run ranked, and was killed
+        tuned = self.tuned or self._tune(self._pool())  # an earlier run ranked, and was killed
         facts = {
             "n_vectors": self.facts.n_vectors,
             "metric": self.facts.metric,
@@ -157,10 +157,21 @@ class _Job:
         names = (str(self.index), str(self.embeddings.artifact))
         return _Work(self.store, self.draft, *names, self.spec, self.resources.threads)
 
-    def _tune(self, actor: Any) -> Tuned:
-        with self.watch.time("tune"), cluster.own_errors():
+    def _pool(self) -> NodePool:
+        """Return actors with all CPUs of their node: the index is held once."""
+        work = self._work()
+
+        def start(node: Node) -> Any:
+            ranker = ray.remote(max_restarts=0)(_Ranker)
+            placed = ranker.options(num_cpus=node.cpus, scheduling_strategy=node.only_here)
+            return placed.remote(replace(work, threads=work.threads or node.cpus))
+
+        return NodePool(start)
+
+    def _tune(self, pool: NodePool) -> Tuned:
+        with self.watch.time("tune"):
             sample = sample_rows(self.rows, MAX_TUNING_QUERIES, self.spec.seed)
-            tuned: Tuned = ray.get(actor.tune.remote(sample))
+            tuned: Tuned = pool.ask(lambda actor: actor.tune.remote(sample))
         self.tuned = tuned
         if tuned.ann_recall < self.spec.target_ann_recall:
             _LOG.warning(
@@ -266,12 +277,3 @@ def _queries(embeddings: StoredEmbeddings, store: Store) -> tuple[Role, NDArray[
         if len(rows := manifest.rows_of_roles(role)):
             return role, rows
     raise InvalidSpec(f"{embeddings.artifact}: expected rows of role query or gallery, found neither")
-
-
-def _actors(work: _Work) -> list[Any]:
-    """Start one actor a node, with all its CPUs: the index is held once."""
-    ranker, actors = ray.remote(max_restarts=2, max_task_retries=2)(_Ranker), []
-    for node_id, n_cpus in cluster.nodes():
-        placed = ranker.options(num_cpus=n_cpus, scheduling_strategy=cluster.on_node(node_id))
-        actors.append(placed.remote(replace(work, threads=work.threads or n_cpus)))
-    return actors

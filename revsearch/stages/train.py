@@ -65,7 +65,7 @@ def train(spec: TrainSpec, store: Store, resources: Resources) -> Artifact:
     if (artifact := job.draft.find()) is not None:
         return artifact
     job.refuse_in_time()
-    cluster.connect(resources)
+    cluster.connect(resources, store, job.manifest.roots.values())
     return job.run(resources)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from revsearch.errors import InvalidSpec
 from revsearch.specs import Resources
 from revsearch.stages import cluster
+from revsearch.stages.growth import may_grow
+from revsearch.stages.nodes import settle, working_nodes
 
 _MOST_ON_CPUS = 8  # workers by default: each holds the network and its optimizer
 
@@ -42,13 +44,16 @@ def plan_train_pool(resources: Resources, batch_size: int) -> TrainPool:
     Raises:
         InvalidSpec: where the cluster has too few CPUs or GPUs, or workers do not divide the batch.
     """
-    nodes, gpus = [n for _, n in cluster.nodes()], cluster.n_gpus()
+    nodes, gpus = [node.cpus for node in working_nodes()], cluster.n_gpus()
     share = resources.gpus_per_worker if resources.gpus_per_worker is not None else min(1.0, gpus)
     most = _MOST_ON_CPUS if not share else int(gpus // share) if share >= 1 else 1
     n_workers = resources.workers or max(
         (n for n in range(1, min(most, sum(nodes)) + 1) if not batch_size % n), default=1
     )
-    if problems := [*_problems(n_workers, share, sum(nodes), gpus, batch_size)]:
+    problems = [*_unequal(n_workers, share, batch_size)]
+    if no_room := [*_without_room(n_workers, share, sum(nodes), gpus)]:
+        problems += [] if may_grow() else no_room
+    if problems:
         raise InvalidSpec(*problems)
     cpus_each = _cpus_each(n_workers, nodes)
     n_loaders = resources.decode_workers or (cpus_each - 1 if share else min(1, cpus_each - 1))
