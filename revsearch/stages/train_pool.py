@@ -7,7 +7,7 @@ from revsearch.errors import InvalidSpec
 from revsearch.specs import Resources
 from revsearch.stages import cluster
 from revsearch.stages.growth import may_grow
-from revsearch.stages.nodes import settle, working_nodes
+from revsearch.stages.nodes import working_nodes
 
 _MOST_ON_CPUS = 8  # workers by default: each holds the network and its optimizer
 

@@ -19,7 +19,9 @@ class Nodes:
     """A head, and nodes of one CPU each."""
 
     def __init__(self, n: int, head_cpus: int = 0) -> None:
-        self._cluster: Any = Cluster(initialize_head=True, head_node_args={**_node(head_cpus), "include_dashboard": False})
+        self._cluster: Any = Cluster(
+            initialize_head=True, head_node_args={**_node(head_cpus), "include_dashboard": False}
+        )
         self._nodes: list[Any] = []
         self.fill(n)
 

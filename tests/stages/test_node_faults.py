@@ -94,7 +94,9 @@ class TestEmbed:
             def begun(store: LocalStore = store) -> bool:
                 return bool(list(store.root.glob("embeddings/*/part-*")))
 
-            with watched(nodes, "ray::MapWorker(MapBatches(EmbedUnit))", begun if name == "disturbed" else None) as watch:
+            with watched(
+                nodes, "ray::MapWorker(MapBatches(EmbedUnit))", begun if name == "disturbed" else None
+            ) as watch:
                 made.append((store, embed.embed(spec, store, Resources())))
             if name == "undisturbed":
                 assert watch.seen == nodes.ids
@@ -119,7 +121,11 @@ class TestIndexAndRank:
         return embedded
 
     def test_lost_nodes(
-        self, nodes: Nodes, embedded: Callable[[str], tuple[LocalStore, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+        self,
+        nodes: Nodes,
+        embedded: Callable[[str], tuple[LocalStore, Any]],
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
     ) -> None:
         monkeypatch.setattr(rank, "_BATCH_ROWS", 100)
         made = []
@@ -142,6 +148,6 @@ class TestIndexAndRank:
         require_same(made[1], made[0], tmp_path)
         (ids, left), (others, right) = (StoredRankings.of(*side).whole() for side in made)
         np.testing.assert_array_equal(ids, others)
-        assert left.query_ids == right.query_ids
+        np.testing.assert_array_equal(left.query_ids, right.query_ids)
         np.testing.assert_array_equal(left.gallery_ids, right.gallery_ids)
         np.testing.assert_allclose(left.scores, right.scores, atol=SAME)
