@@ -1,6 +1,6 @@
-"""Where weights come from: the trainings that gave them, and the images those saw."""
+"""What artifacts stand on; where weights come from: the trainings that gave them, and the images those saw."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,22 @@ from revsearch.stages.kept_weights import SHA256, trained_parts
 from revsearch.storage.artifact import Artifact, find, load
 from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.store import Store
+from revsearch.storage.vectors import StoredEmbeddings
+
+
+def all_inputs(store: Store, artifacts: Iterable[Artifact]) -> list[Artifact]:
+    """Return artifacts and all they stand on, each once, inputs before what stands on them.
+
+    Beside the inputs that cards name, those are the encoders that embeddings were made with, where they were trained
+    here.
+
+    Raises:
+        MissingArtifact: where one of them is no longer there.
+    """
+    found: dict[str, Artifact] = {}
+    for artifact in artifacts:
+        _add_with_inputs(store, artifact, found)
+    return list(found.values())
 
 
 def trained_on(store: Store, space: EmbeddingSpace) -> Artifact | None:
@@ -45,6 +61,23 @@ def images_seen(store: Store, encoder: Artifact) -> Iterator[ImageSet]:
 def image_set(manifest: StoredManifest, rows: NDArray[np.int64], name: str) -> ImageSet:
     """Return rows `[n]` of a manifest by their bytes."""
     return ImageSet(name, manifest.strings("id")[rows], manifest.contents()[rows])
+
+
+def _add_with_inputs(store: Store, artifact: Artifact, found: dict[str, Artifact]) -> None:
+    if str(artifact) in found:
+        return
+    for name in _input_names(artifact):
+        _add_with_inputs(store, load(store, name), found)
+    if artifact.kind == "embeddings":
+        encoder = trained_on(store, StoredEmbeddings(store, artifact).space)
+        if encoder is not None:
+            _add_with_inputs(store, encoder, found)
+    found[str(artifact)] = artifact
+
+
+def _input_names(artifact: Artifact) -> Iterator[str]:
+    for value in artifact.card.inputs.values():
+        yield from [value] if isinstance(value, str) else value
 
 
 def _own_images(store: Store, encoder: Artifact) -> ImageSet:
