@@ -16,7 +16,7 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from revsearch.errors import InvalidSpec, StoreUnavailable, TransientError
+from revsearch.errors import InvalidSpec, StoreUnavailable
 from revsearch.fingerprint import canonical_json, fingerprint
 from revsearch.model.planned import planned_space, view_size
 from revsearch.model.sampler import steps_per_epoch
@@ -34,6 +34,7 @@ from revsearch.stages.progress import Stopwatch
 from revsearch.stages.row_reader import RowReader
 from revsearch.stages.scan import discard_scans, scan
 from revsearch.stages.train_board import Board
+from revsearch.stages.train_failures import MAX_DEATHS, after_failures
 from revsearch.stages.train_pool import TrainPool, plan_train_pool
 from revsearch.stages.train_report import Told, build_training_report
 from revsearch.stages.train_work import TrainOutcome, TrainWork
@@ -50,7 +51,6 @@ from revsearch.training_split import split_rows
 
 REVISION = 1
 
-_WORKER_DEATHS = 3  # that a run gets over; each costs what was learned since the last checkpoint
 _START_FAILURES = 10  # of a minute each: so long a cluster may take to bring up nodes
 
 
@@ -173,7 +173,7 @@ class _Job:
         os.environ.setdefault(HEALTH_CHECK_INTERVAL_S_ENV_VAR, "0.2")
         board, work = Board(), self._work(rows, pool, resources)
         failures = FailureConfig(  # type: ignore[call-arg]  # mypy sees the class of Ray Train V1
-            max_failures=_WORKER_DEATHS, controller_failure_limit=_START_FAILURES
+            max_failures=MAX_DEATHS, controller_failure_limit=_START_FAILURES
         )
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder, cluster.own_errors():
             trainer = TorchTrainer(
@@ -192,7 +192,7 @@ class _Job:
                 board.watch(trainer.fit, "train", n_views)
             except ray.train.TrainingFailedError as error:
                 board.outcome()  # raises what a worker raised, where that was the cause
-                raise _after_deaths(error) from error
+                raise after_failures(error) from error
         outcome: TrainOutcome | None = board.outcome()
         if outcome is None:
             raise RuntimeError("Ray Train ended without an error, but no worker said what came of it")
@@ -236,19 +236,6 @@ class _Job:
         yield put("report", ".html", render_training(build_training_report(told)).encode())
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             yield self.draft.put_file("events", ".tfevents", write_events(history, Path(folder)))
-
-
-def _after_deaths(error: Exception) -> Exception:
-    """Return what a run ends with that Ray Train gave up: a later try may succeed where workers died of themselves."""
-    failures: list[Exception] = list(getattr(error, "worker_failures", {}).values())
-    own = [failure for failure in failures if not isinstance(failure, (*cluster.WORKER_DEATHS, RuntimeError))]
-    if failures and own:
-        return own[0]
-    return TransientError(
-        f"workers of the run died or could not be started, {_WORKER_DEATHS + 1} times in a row; the same command goes "
-        "on from the last checkpoint; give it fewer --workers or more memory, and see whether the cluster has room: "
-        f"{error}"
-    )
 
 
 def _find_start(spec: TrainSpec, store: Store) -> FoundEncoder | None:
