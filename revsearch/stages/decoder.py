@@ -73,8 +73,10 @@ class Decoder:
         return Pictures(rows, block.ids, block.contents, pixels, rejects, uris, flags)
 
     def _bytes(self, location: str, root: Path, content: bytes, watch: Stopwatch) -> bytes:
-        with deadline(self.work.image_timeout_s), watch.time("read"):
-            return self.reader.read(location, root, content)
+        with deadline(self.work.image_timeout_s), watch.time("fetch"):
+            data = self.reader.read(location, root, content)
+        watch.n_bytes += len(data)
+        return data
 
     def _picture(self, data: bytes, watch: Stopwatch) -> tuple[NDArray[np.uint8], str]:
         work = self.work

@@ -2,32 +2,43 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from revsearch.embeddings import Vectors, vector_reasons
-from revsearch.rejects import Reason, Reject
+from revsearch.rejects import Reason, Reject, count_reasons
 from revsearch.stages.decoder import Decoder, Pictures
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.encoders import Encoder, open_encoder
 from revsearch.stages.progress import Stopwatch
 from revsearch.storage.vectors import STAGE, PartRows, concatenate_parts, encode_part
+from revsearch.timeline import Span
 
-STEPS = ("read", "decode", "open", "embed", "write")  # that a worker's seconds are told by; open is the encoder
 PART_SECONDS = 20.0  # after which a part is closed, however few rows it has: what a killed worker loses at most
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a worker says of the rows it was given."""
+    """What a worker says of the rows it was given.
+
+    Attributes:
+        rejects: rows rejected, by reason.
+        spans: the units of work that the rows took, one of each worker that had them; `open` is the encoder.
+    """
 
     done: int
-    rejected: int
-    halvings: int
-    seconds: Mapping[str, float]
+    rejects: Mapping[str, int] = field(default_factory=dict)
+    halvings: int = 0
+    n_bytes: int = 0
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def n_rejected(self) -> int:
+        """Rows rejected, for whatever reason."""
+        return sum(self.rejects.values())
 
 
 class PartMaker:
@@ -63,8 +74,8 @@ class PartMaker:
     def summary(self, pieces: list[PartRows], watch: Stopwatch) -> Summary:
         """Return what the driver counts."""
         rejects = [reject for piece in pieces for reject in piece.rejects]
-        n_rejected = sum(reject is not None for reject in rejects)
-        return Summary(len(rejects), n_rejected, self.encoder.halvings, {step: watch.seconds[step] for step in STEPS})
+        reasons = count_reasons(reject.reason for reject in rejects if reject is not None)
+        return Summary(len(rejects), reasons, self.encoder.halvings, watch.n_bytes, (watch.span(),))
 
     def _vectors(self, encoder: Encoder, pictures: Pictures) -> Vectors:
         vectors = np.zeros((len(pictures.rows), self.work.space.dim), np.float32)

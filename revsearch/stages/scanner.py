@@ -10,6 +10,7 @@ from revsearch.imaging.dhash import dhash
 from revsearch.rejects import Reason, Reject
 from revsearch.stages.attempts import attempt_rows
 from revsearch.stages.deadline import deadline
+from revsearch.stages.progress import Stopwatch
 from revsearch.stages.row_reader import RowReader
 from revsearch.storage.artifact import load
 from revsearch.storage.manifests import StoredManifest, locate, uri_of
@@ -35,7 +36,7 @@ class Scanner:
     def _stored(self) -> StoredManifest:
         return StoredManifest(self.store, load(self.store, self.manifest))
 
-    def __call__(self, rows: NDArray[np.int64]) -> ScannedRows:
+    def __call__(self, rows: NDArray[np.int64], watch: Stopwatch) -> ScannedRows:
         """Return what rows `[m]`, ascending, are; transient rejects are tried once more at the end."""
         block, hashes = self._stored.take(rows), np.zeros(len(rows), np.uint64)
         places = [locate(block, place, self.reader.roots) for place in range(len(rows))]
@@ -43,9 +44,11 @@ class Scanner:
         def look(place: int) -> None:
             with deadline(self.image_timeout_s):
                 data = self.reader.read(*places[place], block.contents[place].tobytes())
+                watch.n_bytes += len(data)
                 hashes[place] = dhash(data, self.reader.limits)
 
-        failures = attempt_rows(len(rows), look)
+        with watch.time("scan"):
+            failures = attempt_rows(len(rows), look)
         rejects = [
             failure and Reject(id, uri_of(root, location), STAGE, failure[0].reason, str(failure[0]), failure[1])
             for failure, id, (location, root) in zip(failures, block.ids, places, strict=True)

@@ -30,7 +30,7 @@ from revsearch.stages import cluster, kept_weights, train_checkpoints
 from revsearch.stages.encoders import FoundEncoder, find_encoder, keep_weights
 from revsearch.stages.leakage import require_other_bytes, require_unseen
 from revsearch.stages.lineage import trained_on
-from revsearch.stages.progress import Stopwatch
+from revsearch.stages.recording import Recording
 from revsearch.stages.row_reader import RowReader
 from revsearch.stages.scan import discard_scans, scan
 from revsearch.stages.train_board import Board
@@ -65,7 +65,7 @@ def train(spec: TrainSpec, store: Store, resources: Resources) -> Artifact:
     if (artifact := job.draft.find()) is not None:
         return artifact
     job.refuse_in_time()
-    cluster.connect(resources)
+    job.recording.connect(resources)
     return job.run(resources)
 
 
@@ -93,7 +93,7 @@ class _Job:
     start: FoundEncoder | None
     space: EmbeddingSpace
     view_size: int
-    watch: Stopwatch = field(default_factory=Stopwatch)
+    recording: Recording = field(default_factory=lambda: Recording("train"))
 
     @classmethod
     def of(cls, spec: TrainSpec, store: Store) -> "_Job":
@@ -149,12 +149,16 @@ class _Job:
         pool = plan_train_pool(resources, self.spec.batch_size)
         if self.start is not None:
             keep_weights(self.start, self.store)
-        with self.watch.time("scan"):
+        with self.recording.pool(cluster.n_cpus()):
             scanned = scan(self.store, self.manifest, self.rows, resources, self.draft)
-        require_unseen(self.store, self.manifest, scanned, self.draft.inputs["never"], resources, self.draft)
+            never = self.draft.inputs["never"]
+            others = require_unseen(self.store, self.manifest, scanned, never, resources, self.draft)
+            for each in (scanned, *others):
+                self.recording.add(*each.spans)
         rows = self.split(self.rows).without(np.setdiff1d(self.rows, scanned.rows))
         try:
-            outcome = self._train(rows, pool, resources)
+            with self.recording.pool(pool.n_workers):
+                outcome = self._train(rows, pool, resources)
         except StoreUnavailable:  # pictures that could be read before cannot now: the next run looks again
             discard_scans(self.draft)
             raise
@@ -189,6 +193,8 @@ class _Job:
             except ray.train.TrainingFailedError as error:
                 board.outcome()  # raises what a worker raised, where that was the cause
                 raise _after_deaths(error) from error
+            for timeline in board.timelines():
+                self.recording.merge(timeline)
         outcome: TrainOutcome | None = board.outcome()
         if outcome is None:
             raise RuntimeError("Ray Train ended without an error, but no worker said what came of it")
@@ -212,11 +218,12 @@ class _Job:
 
     def _commit(self, rows: TrainingSet, outcome: TrainOutcome, rejects: list[Reject]) -> Artifact:
         space = replace(self.space, weights=f"sha256:{outcome.weights.sha256}")
-        told = Told(self.manifest, self.draft, rows, outcome, rejects, space, {**self.watch.seconds, **outcome.seconds})
+        told = Told(self.manifest, self.draft, rows, outcome, rejects, space, self.recording.timeline)
         counts = Counts(len(self.rows), len(self.rows) - len(rejects), count_reasons(each.reason for each in rejects))
-        artifact = self.draft.commit(
-            counts, list(self._parts(outcome, rejects, told)), facts=told.facts(), seconds=told.seconds
-        )
+        with self.recording.time("draw"):
+            parts = list(self._parts(outcome, rejects, told))
+        facts = told.facts() | self.recording.facts()
+        artifact = self.draft.commit(counts, parts, facts=facts, seconds=self.recording.seconds)
         train_checkpoints.discard(self.draft)
         discard_scans(self.draft)
         return artifact
