@@ -83,10 +83,10 @@ class EmbedPictures:
         return _told(lambda: self._embed(batch))
 
     def _embed(self, batch: Batch) -> Summary:
-        watch = Stopwatch()
+        opened, watch = self.part_maker.open(), Stopwatch()
         part = self.part_maker.embed(_to_pictures(batch), watch)
         self.part_maker.commit([part], watch)
-        summary = counted(self.part_maker.summary([part], watch))
+        summary = counted(self.part_maker.summary([part], opened, watch))
         return replace(summary, spans=(*_spans(batch), *summary.spans))
 
 

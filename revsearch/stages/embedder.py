@@ -26,7 +26,7 @@ class Summary:
 
     Attributes:
         rejects: rows rejected, by reason.
-        spans: the units of work that the rows took, one of each worker that had them; `open` is the encoder.
+        spans: the units of work that the rows took: of each worker that had them, and of opening its encoder.
     """
 
     done: int
@@ -53,12 +53,17 @@ class PartMaker:
         work = self.work
         return open_encoder(work.space, work.store, precision=work.precision, device=work.device, threads=work.threads)
 
+    def open(self) -> Span:
+        """Open the encoder, where it is not yet; return that as a unit of work."""
+        watch = Stopwatch()
+        with watch.time("open"):
+            _ = self.encoder
+        return watch.span()
+
     def embed(self, pictures: Pictures, watch: Stopwatch) -> PartRows:
         """Embed `m` decoded rows."""
-        with watch.time("open"):
-            encoder = self.encoder
         with watch.time("embed"):
-            vectors = self._vectors(encoder, pictures)
+            vectors = self._vectors(pictures)
         rejects = [
             reject or _vector_reject(pictures, place, reason)
             for place, (reject, reason) in enumerate(zip(pictures.rejects, vector_reasons(vectors), strict=True))
@@ -71,17 +76,17 @@ class PartMaker:
         with watch.time("write"):
             self.work.draft.put("part", ".parquet", encode_part(concatenate_parts(pieces), self.work.store_dtype))
 
-    def summary(self, pieces: list[PartRows], watch: Stopwatch) -> Summary:
-        """Return what the driver counts."""
+    def summary(self, pieces: list[PartRows], opened: Span, watch: Stopwatch) -> Summary:
+        """Return what the driver counts: of a unit whose encoder was `opened` before."""
         rejects = [reject for piece in pieces for reject in piece.rejects]
         reasons = count_reasons(reject.reason for reject in rejects if reject is not None)
-        return Summary(len(rejects), reasons, self.encoder.halvings, watch.n_bytes, (watch.span(),))
+        return Summary(len(rejects), reasons, self.encoder.halvings, watch.n_bytes, (opened, watch.span()))
 
-    def _vectors(self, encoder: Encoder, pictures: Pictures) -> Vectors:
+    def _vectors(self, pictures: Pictures) -> Vectors:
         vectors = np.zeros((len(pictures.rows), self.work.space.dim), np.float32)
         good = np.flatnonzero([reject is None for reject in pictures.rejects])
         for batch in _in_batches(good, self.work.batch_size):
-            vectors[batch] = encoder(pictures.pixels[batch])
+            vectors[batch] = self.encoder(pictures.pixels[batch])
         if self.work.store_dtype == "float16":
             with np.errstate(over="ignore"):  # an overflow becomes infinite, and so a reject
                 return vectors.astype(np.float16).astype(np.float32)
@@ -96,15 +101,16 @@ class EmbedRows:
 
     def __call__(self, rows: NDArray[np.int64]) -> Summary:
         """Commit the outcome of rows `[m]`, ascending, in one part, or in several where they take long."""
+        opened = self.part_maker.open()
         watch, pieces, n_committed, began = Stopwatch(), list[PartRows](), 0, time.monotonic()
-        for batch in _in_batches(rows, self.work.batch_size):
-            pieces.append(self.part_maker.embed(self.decode(batch, watch), watch))
+        for pictures in self.decode.batches(rows, self.work.batch_size, watch):
+            pieces.append(self.part_maker.embed(pictures, watch))
             if time.monotonic() - began > PART_SECONDS:
                 self.part_maker.commit(pieces[n_committed:], watch)
                 n_committed, began = len(pieces), time.monotonic()
         if n_committed < len(pieces):
             self.part_maker.commit(pieces[n_committed:], watch)
-        return self.part_maker.summary(pieces, watch)
+        return self.part_maker.summary(pieces, opened, watch)
 
 
 def _in_batches(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:

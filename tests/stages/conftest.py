@@ -26,6 +26,7 @@ from revsearch.stages import build_index, cluster, rank
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.gallery import Tuned
 from revsearch.stages.recording import Recording
+from revsearch.stages.row_reader import RowReader
 from revsearch.storage.artifact import Artifact, Draft
 from revsearch.storage.card import Counts
 from revsearch.storage.local import LocalStore
@@ -276,9 +277,7 @@ def make_work(store: LocalStore) -> Callable[..., EmbedWork]:
             store=store,
             draft=Draft(store, "embeddings", "0123456789ab", {}, {}),
             manifest=str(manifest),
-            roots=StoredManifest(store, manifest).roots,
-            limits=ImageLimits(),
-            follow_symlinks=False,
+            reader=RowReader.of(StoredManifest(store, manifest)),
             space=SPACE,
             precision="fp32",
             store_dtype="float32",
