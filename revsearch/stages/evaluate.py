@@ -22,18 +22,21 @@ from revsearch.render.page import render_report
 from revsearch.score_histogram import ScoreCounts
 from revsearch.significance import Bootstrap
 from revsearch.specs import EvaluateSpec, Plan, Protocol, Resources, require_sound
-from revsearch.stages import cluster
+from revsearch.stages import meters
 from revsearch.stages.gallery import IndexFacts, sample_rows
 from revsearch.stages.judged import Judged
 from revsearch.stages.judging import Case, Figures, Judge, ShownQuery
+from revsearch.stages.meters import Work
 from revsearch.stages.node_pool import NodePool
-from revsearch.stages.nodes import Node
-from revsearch.stages.progress import Progress, Stopwatch
+from revsearch.stages.nodes import Node, working_nodes
+from revsearch.stages.progress import Progress
+from revsearch.stages.recording import Recording
 from revsearch.stages.report import Findings, build_report
 from revsearch.storage.artifact import Artifact, Draft, load
 from revsearch.storage.catalog import resolve
 from revsearch.storage.files import local_copy
 from revsearch.storage.store import Store
+from revsearch.timeline import Timeline
 from revsearch.truth import Truth, parse_truth
 
 REVISION = 1
@@ -54,7 +57,7 @@ def evaluate(spec: EvaluateSpec, store: Store, resources: Resources) -> Artifact
     if (artifact := job.draft.find()) is not None:
         return artifact
     job.count_leakage()
-    cluster.connect(resources, store)
+    job.recording.connect(resources, store)
     return job.run()
 
 
@@ -87,15 +90,23 @@ class _JudgeActor:
     """Actor with a `Judge`, made by the first task: an actor whose constructor raises is dead to Ray."""
 
     def __init__(self, case: Case) -> None:
-        self.case = case
+        self.case, self.recording = case, Recording("evaluate")
 
     @cached_property
     def judge(self) -> Judge:
         """What judges."""
         return Judge(self.case)
 
+    def done(self) -> Timeline | None:
+        """Return what this actor did so far, None where nothing."""
+        return self.recording.done
+
     def overview(self) -> _Overview:
         """Count, and say what there is to judge."""
+        with self.recording.time("open"):
+            return self._overview()
+
+    def _overview(self) -> _Overview:
         judge, relevance = self.judge, self.judge.relevance
         blocks = None if relevance is None else judge.blocks()
         counts = {
@@ -107,19 +118,25 @@ class _JudgeActor:
 
     def exact(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[str, Figures]]:
         """Return full-rank metrics of queries `rows` `[q]`, and the rows: they come back in any order."""
-        return rows, self.judge.exact_figures(rows)
+        with self.recording.time("judge"):
+            figures = self.judge.exact_figures(rows)
+        meters.count("evaluate", Work(len(rows)))
+        return rows, figures
 
     def served(self, rows: NDArray[np.int64]) -> tuple[int, dict[str, Figures], list[float]]:
         """Return how deep the lists reach, the served metrics of queries `rows`, and their hit rate at each k."""
-        return self.judge.served.depth, self.judge.served_figures(rows), self.judge.hit_curve(rows)
+        with self.recording.time("judge"):
+            return self.judge.served.depth, self.judge.served_figures(rows), self.judge.hit_curve(rows)
 
     def histogram(self, rows: NDArray[np.int64]) -> ScoreCounts:
         """Count the scores of queries `rows`."""
-        return self.judge.histogram(rows)
+        with self.recording.time("judge"):
+            return self.judge.histogram(rows)
 
     def shown(self, rows: NDArray[np.int64]) -> list[ShownQuery]:
         """Return the lists of queries `rows`, each place judged."""
-        return self.judge.shown(rows)
+        with self.recording.time("judge"):
+            return self.judge.shown(rows)
 
 
 @dataclass
@@ -133,7 +150,7 @@ class _Job:
     truth: Mapping[str, Truth] | None
     truth_sha256: str | None
     leakage: Mapping[str, int] = field(default_factory=dict)
-    watch: Stopwatch = field(default_factory=Stopwatch)
+    recording: Recording = field(default_factory=lambda: Recording("evaluate"))
 
     @classmethod
     def of(cls, spec: EvaluateSpec, store: Store) -> "_Job":
@@ -162,10 +179,12 @@ class _Job:
         """Judge, summarise, draw, commit."""
         case = self._case()
         pool = NodePool(lambda node: _start_judge(node, case))
-        with self.watch.time("judge"):
+        with self.recording.pool(len(working_nodes())):
             overview: _Overview = pool.ask(lambda judge: judge.overview.remote())
             findings = self._judge(pool, overview)
-        with self.watch.time("draw"):
+            for done in pool.each(lambda judge: judge.done.remote()):
+                self.recording.merge(done)
+        with self.recording.time("draw"):
             page = render_report(build_report(self.store, self.rankings, self.index, findings, self.spec))
         return self._commit(findings, page)
 
@@ -215,14 +234,15 @@ class _Job:
 
     def _commit(self, findings: Findings, page: str) -> Artifact:
         draft, evaluation, counts = self.draft, findings.evaluation, self.rankings.card.counts
-        parts = [
-            draft.put("evaluation", ".json", canonical_json(evaluation.to_dict())),
-            draft.put("report", ".html", page.encode()),
-        ]
-        if evaluation.slices:
-            parts.append(draft.put("classes", ".csv", _class_table(evaluation).encode()))
+        with self.recording.time("write"):
+            parts = [
+                draft.put("evaluation", ".json", canonical_json(evaluation.to_dict())),
+                draft.put("report", ".html", page.encode()),
+            ]
+            if evaluation.slices:
+                parts.append(draft.put("classes", ".csv", _class_table(evaluation).encode()))
         facts = {"protocol": findings.protocol, "metrics": {n: asdict(v) for n, v in evaluation.metrics.items()}}
-        return draft.commit(counts, parts, facts=facts, seconds=self.watch.seconds)
+        return draft.commit(counts, parts, facts={**facts, **self.recording.facts()}, seconds=self.recording.seconds)
 
     def _case(self) -> Case:
         facts = IndexFacts.of(self.index)

@@ -48,6 +48,18 @@ class NodePool:
         (found,) = self.map_unordered(lambda actor, _: call(actor), [None])
         return found
 
+    def each(self, call: Callable[[Any], Any]) -> Iterator[Any]:
+        """Yield what every actor gives that has work behind it; nothing of those that died."""
+        for node in list(self._idle):
+            try:
+                with own_errors():
+                    found = ray.get(call(self._actors[node]))
+            except WORKER_DEATHS:
+                self._idle.remove(node)
+                self._bury(node)
+            else:
+                yield found
+
     def map_unordered(self, call: Callable[[Any, Item], Any], items: Iterable[Item]) -> Iterator[Any]:
         """Yield what actors give for items, as it comes.
 

@@ -1,6 +1,6 @@
-"""Nodes that are lost while a stage works: it ends with the same artifact. One cluster for all; two nodes of one CPU."""
+"""Nodes that are lost while a stage works: it ends with the same artifact. Two nodes of one CPU; the head has none."""
 
-import os
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,25 +8,34 @@ from typing import Any
 import numpy as np
 import pytest
 import ray
+import safetensors.numpy
 from numpy.typing import NDArray
 
 from revsearch.specs import EmbedSpec, IndexSpec, ManifestSpec, RankSpec, Resources
 from revsearch.stages import cluster, embed, manifest, rank
 from revsearch.stages.build_index import build_index
-from revsearch.storage.artifact import Artifact, verify
+from revsearch.stages.train import train
+from revsearch.storage.artifact import Artifact, fetch, verify
 from revsearch.storage.local import LocalStore
 from revsearch.storage.rank_lists import StoredRankings
 from revsearch.storage.reject_table import read_rejects
+from revsearch.train_specs import ClassifierSpec
+from revsearch.training import History
 from tests.stages.clusters import Nodes, cluster_of, watched
 from tests.stages.processes import Collection, drawn
 
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
-    pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="seeing what other processes do needs Linux"),
+    pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="seeing what other processes do needs Linux"),
 ]
 
 SAME = 1e-5
+ALIKE = 1e-3  # two workers and one: sums in another order, over some epochs
+TRAINING: dict[str, Any] = {
+    **{"image_size": 64, "width": 8, "batch_size": 16, "lr": 1e-3, "patience": 0},
+    **{"epochs": 5, "steps_per_epoch": 8, "rare": "skip"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +160,32 @@ class TestIndexAndRank:
         np.testing.assert_array_equal(left.query_ids, right.query_ids)
         np.testing.assert_array_equal(left.gallery_ids, right.gallery_ids)
         np.testing.assert_allclose(left.scores, right.scores, atol=SAME)
+
+
+class TestTrain:
+    def test_a_lost_node(self, nodes: Nodes, module_path: Path, by_hand_in: Callable[..., Any], tmp_path: Path) -> None:
+        collection, made = drawn(module_path / "labelled", by_hand_in, "*/*/*.*"), []
+        for name in ("undisturbed", "disturbed"):
+            store = LocalStore(tmp_path / name)
+            spec = ClassifierSpec(collection.manifest_in(store, labelled=True), **TRAINING)
+
+            def begun(store: LocalStore = store) -> bool:
+                return bool(list(store.root.glob("encoder/*/checkpoint-000002-*")))
+
+            with watched(nodes, "ray::RayTrainWorker", begun if name == "disturbed" else None) as watch:
+                made.append((store, train(spec, store, Resources(workers=2))))
+            if name == "undisturbed":
+                assert watch.seen == nodes.ids
+        assert watch.killed
+        require_same(made[1], made[0], tmp_path)
+        left, right = (History.from_dict(json.loads(read(side, "history", tmp_path))) for side in made)
+        assert [record.epoch for record in right.epochs] == list(range(1, spec.epochs + 1))
+        np.testing.assert_allclose(right.losses, left.losses, rtol=ALIKE, atol=ALIKE)
+        weights = [safetensors.numpy.load(read(side, "weights", tmp_path)) for side in made]
+        for tensor, value in weights[0].items():
+            np.testing.assert_allclose(weights[1][tensor], value, atol=ALIKE, err_msg=tensor)
+
+
+def read(made: tuple[LocalStore, Artifact], part: str, folder: Path) -> bytes:
+    store, artifact = made
+    return fetch(store, str(artifact), artifact.part(part), folder).read_bytes()
