@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from revsearch.errors import TransientError
-from revsearch.stages import cluster
+from revsearch.stages.deaths import WORKER_DEATHS
 
 MAX_DEATHS = 3  # that a run gets over; each costs what was learned since the last checkpoint
 
@@ -32,4 +32,4 @@ def _is_death(failure: Exception) -> bool:
 
     if isinstance(failure, WorkerHealthCheckFailedError):  # around what Ray itself says of the worker
         failure = failure.health_check_failure
-    return isinstance(failure, (*cluster.WORKER_DEATHS, WorkerHealthCheckTimeoutError)) or tells_of_death(failure)
+    return isinstance(failure, (*WORKER_DEATHS, WorkerHealthCheckTimeoutError)) or tells_of_death(failure)

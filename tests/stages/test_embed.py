@@ -162,7 +162,7 @@ class TestOneRun:
         assert card.facts["space"] == SPACE.to_dict() | {"preprocess": card.facts["space"]["preprocess"]}
         assert card.facts["space_fingerprint"] == SPACE.fingerprint
         assert (card.facts["precision"], card.facts["store_dtype"]) == ("fp32", "float32")
-        assert {"read", "decode", "open", "embed", "write", "take_over"} <= set(card.seconds)
+        assert {"fetch", "decode", "open", "embed", "write", "take_over"} <= set(card.seconds)
 
     def test_it_verifies(self, chain: Chain, tmp_path: Path) -> None:
         verify(chain.store, chain.artifact, tmp_path)
