@@ -106,6 +106,7 @@ class _Rows:
 
 @ray.remote
 def _build(draft: Draft, threads: int, recording: Recording) -> Artifact:
+    recording.started()
     with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
         return _Build(draft, threads, Path(folder), recording).run()
 
