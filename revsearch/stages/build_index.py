@@ -118,6 +118,7 @@ class _Builder:
 
     def build(self) -> Artifact:
         """Build and commit."""
+        self.recording.started()
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             return _Build(self.draft, self.threads, Path(folder), self.recording).run()
 
