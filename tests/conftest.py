@@ -97,13 +97,18 @@ def in_environment_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     """
     from revsearch.storage.s3 import client
 
-    def set_environment(server: Server | None, **changed: str | None) -> None:
-        client._client.cache_clear()
+    changes: list[dict[str, str | None]] = []
+
+    def set_environment(server: Server, **changed: str | None) -> None:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             monkeypatch.delenv(name)
-        for name, value in ({} if server is None else server.environment | changed).items():
+        for name, value in (server.environment | changed).items():
             if value is not None:
                 monkeypatch.setenv(name, value)
+        if changed:  # clients are kept by their endpoint alone
+            client._client.cache_clear()
+            changes.append(changed)
 
     yield set_environment
-    client._client.cache_clear()
+    if changes:
+        client._client.cache_clear()

@@ -14,13 +14,13 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.servers.server import Server
 
@@ -35,6 +35,11 @@ class Fault(Enum):
     INTERNAL = auto()  # 500, nothing done
     DENIED = auto()  # 403, nothing done
     EXPIRED = auto()  # 400 ExpiredToken, nothing done
+    REDIRECTED = auto()  # 301, nothing done: the bucket is in another region
+    OTHER_REGION = auto()  # 400, nothing done: signed for another region
+    MOVED = auto()  # 301, nothing done: as web servers send visitors from http to https
+    NOT_IMPLEMENTED = auto()  # 501, nothing done
+    NO_ROOM = auto()  # 507, nothing done
     CONFLICT = auto()  # 409, nothing done: another conditional write to the key was under way
     RESET = auto()  # done; the connection is reset in the middle of the answer's body, or before where it has none
     CUT = auto()  # done; the connection is closed in the middle of the answer's body, or before where it has none
@@ -50,6 +55,11 @@ _REFUSALS = {
     Fault.INTERNAL: (500, "InternalError"),
     Fault.DENIED: (403, "AccessDenied"),
     Fault.EXPIRED: (400, "ExpiredToken"),
+    Fault.REDIRECTED: (301, "PermanentRedirect"),
+    Fault.OTHER_REGION: (400, "AuthorizationHeaderMalformed"),
+    Fault.MOVED: (301, "Moved"),
+    Fault.NOT_IMPLEMENTED: (501, "NotImplemented"),
+    Fault.NO_ROOM: (507, "XMinioStorageFull"),
     Fault.CONFLICT: (409, "ConditionalRequestConflict"),
 }
 
@@ -60,7 +70,12 @@ class Asked:
 
     operation: str  # by S3's own name: PutObject, UploadPart, ListObjectsV2, …
     key: str
-    conditional: bool
+    headers: Mapping[str, str]  # names in small letters
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it is to be done under a condition only."""
+        return any(name in self.headers for name in _CONDITIONS)
 
 
 Plan = Callable[[Asked], Fault | None]
@@ -171,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is Fault.HANGING:
             self.server.proxy.ended.wait()
         elif fault in _REFUSALS:
-            self._refuse(*_REFUSALS[fault])
+            self._refuse(*_REFUSALS[fault], region=fault in (Fault.REDIRECTED, Fault.OTHER_REGION))
             return
         else:
             status, headers, answer = self._pass_on(body, fault)
@@ -215,16 +230,17 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _refuse(self, status: int, code: str) -> None:
+    def _refuse(self, status: int, code: str, *, region: bool) -> None:
         body = f"<Error><Code>{code}</Code><Message>planned</Message></Error>".encode()
-        self._answer(status, [("Content-Type", "application/xml")], body)
+        told = [("x-amz-bucket-region", "eu-west-1")] if region else []
+        self._answer(status, [("Content-Type", "application/xml"), *told], b"" if self.command == "HEAD" else body)
 
 
 def _asked(request: _Handler) -> Asked:
     where = urlsplit(request.path)
     query, (_, _, key) = parse_qs(where.query, keep_blank_values=True), where.path.lstrip("/").partition("/")
-    conditional = any(name in request.headers for name in _CONDITIONS)
-    return Asked(_operation(request.command, bool(key), query), key, conditional)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Asked(_operation(request.command, bool(key), query), unquote(key), headers)
 
 
 def _operation(method: str, of_object: bool, query: dict[str, list[str]]) -> str:

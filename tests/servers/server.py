@@ -59,8 +59,9 @@ class Server:
             config=Config(s3={"addressing_style": "path"}, proxies={}),
         )
 
-    def make_bucket(self, name: str) -> str:
-        """Make a bucket and return its address."""
+    def make_bucket(self, name: str | None = None) -> str:
+        """Make a bucket, of a name that nothing else has where none is given, and return its address."""
+        name = name or f"bucket-{secrets.token_hex(6)}"
         self.client().create_bucket(Bucket=name)
         return f"s3://{name}"
 

@@ -54,13 +54,12 @@ class Endpoint:
         """
         with _configuring():
             session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
-            asked, amazon = (
-                session.client("s3", config=Config(signature_version=UNSIGNED, ignore_configured_endpoint_urls=ignored))
-                for ignored in (False, True)
-            )
-        own = asked.meta.endpoint_url != amazon.meta.endpoint_url
-        addressing = (asked.meta.config.s3 or {}).get("addressing_style")
-        return cls(asked.meta.endpoint_url if own else None, session.region_name, addressing)
+            plain = Config(signature_version=UNSIGNED)
+            asked = session.client("s3", config=plain).meta
+            amazon = session.client("s3", config=plain.merge(Config(ignore_configured_endpoint_urls=True))).meta
+        own = asked.endpoint_url != amazon.endpoint_url
+        addressing = (asked.config.s3 or {}).get("addressing_style")
+        return cls(asked.endpoint_url if own else None, session.region_name, addressing)
 
 
 def client_of(endpoint: Endpoint, *, patient: bool = True) -> Any:

@@ -62,9 +62,11 @@ def mapped(where: str) -> Iterator[None]:
         raise _not_whole(where, error) from error
     except OSError as error:
         raise _of_this_machine(error, where) from error
+    except RecursionError as error:  # botocore asks for the region, is sent elsewhere again, and so on
+        raise InvalidSpec(f"{where}: every answer leads elsewhere: no S3 server, or https:// is needed") from error
     except (BotoCoreError, Boto3Error) as error:
         hint = _CREDENTIALS if isinstance(error, _OF_CREDENTIALS) else ""
-        raise InvalidSpec(f"{where}: {_short(error)}{hint}") from error
+        raise InvalidSpec(f"{where}: {_said(error)}{hint}") from error
 
 
 def may_pass(status: int, code: str) -> bool:
@@ -117,8 +119,8 @@ def _code(error: ClientError) -> str:
 
 
 def _not_whole(where: str, error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"{where}: no answer, or not a whole one: {_short(error)}; try again")
+    return StoreUnavailable(f"{where}: no answer, or not a whole one: {_said(error)}; try again")
 
 
-def _short(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from s3transfer.manager import TransferConfig, TransferManager
@@ -84,7 +84,7 @@ class S3Store:
     def download(self, key: str, folder: Path) -> Path:
         """See `Store.download`: a copy, in ranges where it is large."""
         place = self._place(key)
-        path = folder / f"{uuid.uuid4().hex}-{key.rpartition('/')[2]}"  # the same key may be there already
+        path = folder / f"{uuid.uuid4().hex}{PurePosixPath(key).suffix}"  # the same key may be there already
         with self._mapped(key), TransferManager(self._client, _TRANSFERS) as transfers:
             transfers.download(place.bucket, place.key, str(path)).result()
         return path
