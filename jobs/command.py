@@ -25,7 +25,7 @@ ENVIRONMENT: Mapping[str, str] = {"store": "REVSEARCH_STORE", "profile": "REVSEA
 class Options:
     """What commands share."""
 
-    store: str = option("./store", help="where artifacts lie: a folder")
+    store: str = option("./store", help="where artifacts lie: a folder", place="path")
     config: str | None = option(None, help="TOML file with options, a table a command or flat")
     json: bool = option(False, help="write one JSON object to stdout")
     debug: bool = option(False, help="more log lines, and the traceback of a failure")
@@ -82,6 +82,7 @@ class Outcome:
         artifacts: everything committed on the way; each is held against `--max-reject-rate`.
         failure: what the command ends with all the same, when everything else is told.
         counts: of the whole command, where the artifact's own are not those.
+        told: members of the `--json` object as a job told them that ran elsewhere; they go before our own.
     """
 
     artifact: "Artifact | None" = None
@@ -93,6 +94,7 @@ class Outcome:
     artifacts: "tuple[Artifact, ...]" = ()
     failure: RevsearchError | None = None
     counts: "Counts | None" = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
