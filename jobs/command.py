@@ -12,6 +12,7 @@ from revsearch.errors import InvalidSpec, RevsearchError
 from revsearch.specs import Plan, Resources, option
 
 if TYPE_CHECKING:  # a usage error is told before the storage layer is imported
+    from jobs.report import Ending
     from revsearch.storage.artifact import Artifact
     from revsearch.storage.card import Counts
     from revsearch.storage.store import Store
@@ -83,6 +84,7 @@ class Outcome:
         failure: what the command ends with all the same, when everything else is told.
         counts: of the whole command, where the artifact's own are not those.
         told: members of the `--json` object as a job told them that ran elsewhere; they go before our own.
+        ending: how that job ended.
     """
 
     artifact: "Artifact | None" = None
@@ -95,6 +97,7 @@ class Outcome:
     failure: RevsearchError | None = None
     counts: "Counts | None" = None
     told: Mapping[str, Any] = field(default_factory=dict)
+    ending: "Ending | None" = None
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.command import Outcome
 from jobs.failure import STOPPED_BY
 from jobs.job_log import JobLog
-from jobs.report import plan_lines
-from revsearch.errors import JobFailed
+from jobs.report import Ending, plan_lines
 from revsearch.specs import Plan, Resources
 
 if TYPE_CHECKING:
@@ -29,11 +28,11 @@ _NEVER_RAN: Mapping[str, tuple[int, str]] = {
 
 def outcome_of(job: "ClusterJob", log: JobLog, *, as_json: bool) -> Outcome:
     """Return what a job that is over made, as if it had been made here; `as_json`: its own output is its report."""
-    about = {"job": about_job(job)}
+    about, ending = {"job": about_job(job)}, ending_of_job(job, log)
     if as_json:
-        return Outcome(lines=(json.dumps(log.report),), told=about)
+        return Outcome(lines=(json.dumps(log.report),), told=about, ending=ending)
     lines = (*_plan_lines(log.report), *log.report.get("lines", ()))
-    return Outcome(lines=lines, told={"artifact": log.artifact or None, **log.report, **about})
+    return Outcome(lines=lines, told={"artifact": log.artifact or None, **log.report, **about}, ending=ending)
 
 
 def about_job(job: "ClusterJob") -> dict[str, Any]:
@@ -48,36 +47,35 @@ def about_job(job: "ClusterJob") -> dict[str, Any]:
     }
 
 
-def failure_of(job: "ClusterJob", log: JobLog) -> JobFailed | None:
-    """Return what to end with for a job that is over; None where all went well."""
+def ending_of_job(job: "ClusterJob", log: JobLog) -> Ending:
+    """Return how to end after a job that is over: with its exit code, reason and artifact."""
     if job.status == "SUCCEEDED":
-        return None
+        return Ending()
     if job.status == "STOPPED":
-        code = STOPPED_BY + signal.SIGTERM
-        return JobFailed(f"{job.id} was stopped before it was done", exit_code=code, reason="job_stopped")
+        said = f"{job.id} was stopped before it was done"
+        return Ending(STOPPED_BY + signal.SIGTERM, "job_stopped", (said,), log.artifact)
     if job.exit_code is None:
         return _without_exit_code(job)
     code = job.exit_code if job.exit_code >= 0 else STOPPED_BY - job.exit_code
-    reason = log.reason or "job_failed"
-    return JobFailed(f"{job.id} ended with exit code {code}; why is above", exit_code=code, reason=reason)
-
-
-def left_running(id: str, stopped: BaseException, where: str) -> JobFailed:
-    """Return what to end with where a signal ended the watching of a job, not the job."""
-    by = signal.SIGINT if isinstance(stopped, KeyboardInterrupt) else signal.SIGTERM
-    reason = "interrupted" if by is signal.SIGINT else "terminated"
-    return JobFailed(
-        f"{id} is followed no longer, and goes on: `revsearch status {id}{where}` shows it, "
-        f"`revsearch stop {id}{where}` ends it",
-        exit_code=STOPPED_BY + by,
-        reason=reason,
+    return Ending(
+        code, log.reason or "job_failed", (f"{job.id} ended with exit code {code}; why is above",), log.artifact
     )
 
 
-def _without_exit_code(job: "ClusterJob") -> JobFailed:
+def left_running(id: str, stopped: BaseException, where: str) -> Ending:
+    """Return how to end where a signal ended the watching of a job, not the job."""
+    by = signal.SIGINT if isinstance(stopped, KeyboardInterrupt) else signal.SIGTERM
+    said = (
+        f"{id} is followed no longer, and goes on: `revsearch status {id}{where}` shows it, "
+        f"`revsearch stop {id}{where}` ends it"
+    )
+    return Ending(STOPPED_BY + by, "interrupted" if by is signal.SIGINT else "terminated", (said,))
+
+
+def _without_exit_code(job: "ClusterJob") -> Ending:
     code, advice = _NEVER_RAN.get(job.error, (_INTERNAL, f"`revsearch status {job.id}` shows what it wrote"))
     said = " ".join(job.message.split()) or "no reason given"
-    return JobFailed(f"{job.id} did not run to its end: {said}; {advice}", exit_code=code, reason="job_not_run")
+    return Ending(code, "job_not_run", (f"{job.id} did not run to its end: {said}; {advice}",))
 
 
 def _plan_lines(report: Mapping[str, Any]) -> Iterator[str]:

@@ -71,7 +71,7 @@ def server_address(given: str | None, environment: Mapping[str, str]) -> str:
     if not address:
         raise InvalidSpec(
             "--address: required: the cluster's job server, such as http://HOST:8265 "
-            f"(or in {VARIABLES[0]}); cluster/local.sh starts a cluster on this machine"
+            f"(or in {VARIABLES[0]}); cluster/local.py starts a cluster on this machine"
         )
     if hides_secret(address):
         raise InvalidSpec(

@@ -92,6 +92,8 @@ class _Run:
         self.outcome = command.run(settings.spec, job)
         if self.outcome.failure is not None:
             raise self.outcome.failure
+        if self.outcome.ending is not None:
+            return self.outcome.ending
         ending = verdict(self.outcome, job.options.max_reject_rate)
         if job.options.name is not None:
             ending = _named(job, job.options.name, self.outcome, ending)

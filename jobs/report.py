@@ -101,9 +101,8 @@ def as_json(
         told["lines"] = list(outcome.lines)
     if plan is not None:
         told["plan"] = asdict(plan)
-    told.pop("error", None)  # that of a job elsewhere is told as our own
     if ending.code:
-        told["error"] = {"reason": ending.reason, "message": "\n".join(map(printable, ending.problems))}
+        told.setdefault("error", {"reason": ending.reason, "message": "\n".join(map(printable, ending.problems))})
     return told
 
 

@@ -5,14 +5,14 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jobs
 import revsearch
 from jobs.failure import Terminated
-from jobs.job_ending import failure_of, left_running, outcome_of
+from jobs.job_ending import left_running, outcome_of
 from jobs.job_log import JobLog, is_last_line, report_of
 from jobs.job_server import ServerSpec
 from jobs.launch import Command, Job, Outcome, launch
@@ -124,15 +124,14 @@ def _start(server: "JobServer", id: str, remote: RemoteCommand, shipment: "Shipm
 
 
 def _followed(server: "JobServer", id: str, remote: RemoteCommand, spec: SubmitSpec) -> Outcome:
-    from revsearch.stages.following import follow
-
     try:
+        from revsearch.stages.following import follow
+
         over, log = follow(server, id, _show)
     except (KeyboardInterrupt, Terminated) as stopped:
         where = f" --address {spec.address}" if spec.address else ""
-        return Outcome(told={"job": {"id": id}}, failure=left_running(id, stopped, where))
-    read = JobLog.of(log)
-    return replace(outcome_of(over, read, as_json=remote.as_json), failure=failure_of(over, read))
+        return Outcome(told={"job": {"id": id}}, ending=left_running(id, stopped, where))
+    return outcome_of(over, JobLog.of(log), as_json=remote.as_json)
 
 
 def _show(line: str) -> None:

@@ -10,11 +10,10 @@
     │   ├── TrainingCollapsed  exit 4   embeddings became one, the loss does not move
     │   ├── TrainingDiverged   exit 5   a loss that is no number
     │   └── Conflict           exit 6   somebody else committed something else
-    ├── TransientError         exit 75  the same call may succeed later
-    │   ├── StoreUnavailable
-    │   ├── ClusterUnavailable
-    │   └── DiskFull
-    └── JobFailed              the exit code of a job that ran elsewhere
+    └── TransientError         exit 75  the same call may succeed later
+        ├── StoreUnavailable
+        ├── ClusterUnavailable
+        └── DiskFull
 
 A bad image is not here: it is a row with a reason (`revsearch.rejects`).
 """
@@ -128,12 +127,3 @@ class ClusterUnavailable(TransientError):
     """The cluster that a job was sent to does not answer any more, or lost the job."""
 
     reason = "cluster_unavailable"
-
-
-class JobFailed(RevsearchError):
-    """A job on a cluster ended otherwise than well, or is followed no longer: code and reason are its own."""
-
-    def __init__(self, message: str, *, exit_code: int, reason: str) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-        self.reason = reason
