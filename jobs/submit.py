@@ -18,11 +18,11 @@ from jobs.job_server import ServerSpec
 from jobs.launch import Command, Job, Outcome, launch
 from jobs.remote_command import RemoteCommand
 from jobs.runtime_env import read_runtime_env
-from revsearch.errors import Conflict, InvalidSpec
+from revsearch.errors import ClusterUnavailable, Conflict, InvalidSpec
 from revsearch.specs import option
 
 if TYPE_CHECKING:
-    from revsearch.stages.job_server import JobServer
+    from revsearch.stages.job_server import JobServer, Submission
     from revsearch.stages.shipping import Shipment
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -111,7 +111,7 @@ def _start(server: "JobServer", id: str, remote: RemoteCommand, shipment: "Shipm
             num_gpus=spec.entrypoint_num_gpus,
             memory=spec.entrypoint_memory,
         )
-        if server.submit(asked):
+        if _sent(server, asked):
             _LOG.info("%s is sent to %s", id, server.url)
             return
         there = server.job(id)
@@ -121,6 +121,15 @@ def _start(server: "JobServer", id: str, remote: RemoteCommand, shipment: "Shipm
             f"{there.entrypoint if there else 'one that was deleted'}; take another id"
         )
     _LOG.info("%s is there already (%s): nothing is sent; another --submission-id runs it anew", id, there.status)
+
+
+def _sent(server: "JobServer", job: "Submission") -> bool:
+    try:
+        return server.submit(job)
+    except ClusterUnavailable as error:
+        raise ClusterUnavailable(
+            f"{error}; it may have been started all the same, as `revsearch status {job.id}` will tell"
+        ) from error
 
 
 def _followed(server: "JobServer", id: str, remote: RemoteCommand, spec: SubmitSpec) -> Outcome:
