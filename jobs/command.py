@@ -49,7 +49,8 @@ class Options:
             yield from error.problems
 
 
-OF_ARTIFACTS = frozenset({"name", "dry_run", "max_reject_rate"})
+OF_ARTIFACTS = frozenset({"name", "max_reject_rate"})
+OF_PLANS = frozenset({"dry_run"})
 OF_RESOURCES = frozenset({"profile"})
 OF_STORES = frozenset({"store"})
 
@@ -108,7 +109,7 @@ class Command:
         spec: dataclass whose fields are the command's own options; where there are presets, what all of them have.
         run: makes the outcome.
         plan: says what `run` would do, without writing; without it `--dry-run` is refused.
-        commits: whether it makes artifacts, and so takes `--name`, `--dry-run` and `--max-reject-rate`.
+        commits: whether it makes artifacts, and so takes `--name`, `--max-reject-rate` and `--dry-run`.
         computes: whether it uses Ray, and so takes `--profile` and the fields of `Resources`.
         stores: whether it works on the store of `--store`, and so takes that option.
         presets: the spec of each preset by its name, any words; the first word typed chooses one.
@@ -127,7 +128,12 @@ class Command:
     @property
     def hidden(self) -> frozenset[str]:
         """The shared options that it does not take."""
-        takes = ((self.commits, OF_ARTIFACTS), (self.computes, OF_RESOURCES), (self.stores, OF_STORES))
+        takes = (
+            (self.commits, OF_ARTIFACTS),
+            (self.commits or self.plan is not None, OF_PLANS),
+            (self.computes, OF_RESOURCES),
+            (self.stores, OF_STORES),
+        )
         return frozenset().union(*(options for taken, options in takes if not taken))
 
     @property

@@ -58,6 +58,7 @@ class _Step:
     """A step under way: where it was first seen."""
 
     name: str
+    unit: str
     done_before: int
     began: float
 
@@ -68,11 +69,13 @@ class _Step:
         if seconds <= 0 or new <= 0:
             return said
         rate = new / seconds
-        return f"{said}, {rate:.4g} images/s, " + (f"{(total - done) / rate:.0f} s left" if done < total else "done")
+        return f"{said}, {rate:.4g} {self.unit}/s, " + (
+            f"{(total - done) / rate:.0f} s left" if done < total else "done"
+        )
 
 
 class Console(logging.Handler):
-    """Shows log records on a stream; records with `step`, `done`, `total` and `rejected` are progress."""
+    """Shows log records on a stream; records with `step`, `unit`, `done`, `total` and `rejected` are progress."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -100,7 +103,7 @@ class Console(logging.Handler):
     def _progress(self, record: Any) -> None:
         """Take a record with the members of `revsearch.stages.progress`."""
         if self._step is None or self._step.name != record.step:
-            self._step = _Step(record.step, record.done, self._clock())
+            self._step = _Step(record.step, record.unit, record.done, self._clock())
             self._last_line = self._step.began
             self._close_bar()
         if self._stream.isatty():
@@ -123,7 +126,7 @@ class Console(logging.Handler):
                 total=record.total,
                 initial=record.done,
                 desc=printable(record.step),
-                unit=" images",
+                unit=f" {record.unit}",
                 file=self._stream,
                 dynamic_ncols=True,
             )

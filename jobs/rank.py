@@ -1,8 +1,6 @@
 """Rank the gallery for every query: top-k lists, best first."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.launch import Command, Job, Outcome, Plan, launch
@@ -15,9 +13,10 @@ if TYPE_CHECKING:
 
 def run(spec: RankSpec, job: Job) -> Outcome:
     """Rank the rows of embeddings, the images of a folder (embedded first), or a few image files in this process."""
-    if _are_files(spec):
+    kinds = _kinds(spec)
+    if kinds == {"file"}:
         return _rank_files(spec, job)
-    if _are_folders(spec):
+    if kinds == {"folder"}:
         return _rank_folder(spec, job)
     from revsearch.stages.rank import rank
 
@@ -26,10 +25,11 @@ def run(spec: RankSpec, job: Job) -> Outcome:
 
 def plan(spec: RankSpec, job: Job) -> Plan:
     """Say what `run` would do; of a folder, what its first stage would take in."""
-    if _are_files(spec):
-        n_bytes = sum(Path(query).stat().st_size for query in spec.queries)
-        return Plan(len(spec.queries), 0, n_bytes, job.resources, "image files: in this process, nothing is committed")
-    if _are_folders(spec):
+    kinds = _kinds(spec)
+    if kinds == {"file"}:
+        note = "image files: in this process, nothing is committed"
+        return Plan(len(spec.queries), 0, sum(map(_size, spec.queries)), job.resources, note)
+    if kinds == {"folder"}:
         from revsearch.stages.manifest import plan_manifest
 
         return plan_manifest(_manifest(spec), job.store, job.resources)
@@ -38,20 +38,26 @@ def plan(spec: RankSpec, job: Job) -> Plan:
     return plan_rank(_of_embeddings(spec, job), job.store, job.resources)
 
 
-def _are_files(spec: RankSpec) -> bool:
-    return all(os.path.isfile(query) for query in spec.queries)  # noqa: PTH113  # Path raises where a name is too long
+def _kinds(spec: RankSpec) -> set[str | None]:
+    from revsearch.storage.files import kind_at
+
+    return {kind_at(query) for query in spec.queries}
 
 
-def _are_folders(spec: RankSpec) -> bool:
-    return all(os.path.isdir(query) for query in spec.queries)  # noqa: PTH112  # as above
+def _size(file: str) -> int:
+    from revsearch.storage.roots import place_of
+
+    place = place_of(file)
+    return int(place.root.facts([place.location]).sizes[0])
 
 
 def _of_embeddings(spec: RankSpec, job: Job) -> RankSpec:
     """Return the spec with the one query that is no path as the embeddings it names."""
     from revsearch.storage.catalog import resolve
+    from revsearch.storage.files import kind_at
 
     if len(spec.queries) != 1:
-        gone = [query for query in spec.queries if not os.path.exists(query)]  # noqa: PTH110  # as above
+        gone = [query for query in spec.queries if kind_at(query) is None]
         found = f"no such file: {', '.join(map(repr, gone))}" if gone else "files and folders together"
         raise InvalidSpec(f"QUERIES: expected image files, one folder, or one embeddings id, found {found}")
     (query,) = spec.queries

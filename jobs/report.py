@@ -135,7 +135,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"rows: {_known(plan.rows)}"
     yield f"parts: {_known(plan.parts)}"
     yield f"bytes: {_known(plan.bytes)}" + ("" if plan.bytes is None else f" ({plan.bytes / MIB:.1f} MiB)")
-    yield "resources: " + ", ".join(f"{name} {value}" for name, value in asdict(plan.resources).items())
+    if plan.resources is not None:
+        yield "resources: " + ", ".join(f"{name} {value}" for name, value in asdict(plan.resources).items())
     if plan.note:
         yield f"note: {plan.note}"
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.evaluate import report_path
@@ -124,7 +123,7 @@ def _require_what_comes_later(spec: RunSpec, job: Job) -> None:
 
     find_encoder(spec.embed(""), job.store)
     if spec.truth is not None:
-        read_truth(Path(spec.truth))
+        read_truth(spec.truth)
 
 
 def _counts(collected: "Counts", embedded: "Counts") -> "Counts":

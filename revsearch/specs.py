@@ -235,10 +235,11 @@ class Plan:
         rows: rows it would take in.
         parts: parts it would write.
         bytes: bytes it would read or write, whichever is more.
+        resources: where it would run; None where no cluster takes part.
     """
 
     rows: int | None
     parts: int | None
     bytes: int | None
-    resources: Resources
+    resources: Resources | None = None
     note: str = ""

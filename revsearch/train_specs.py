@@ -45,6 +45,9 @@ class TrainSpec:
     )
     precision: Precision = option("fp32", help="arithmetic of the forward pass")
     seed: int = option(0, help="seed of weights, batches and views", at_least=0, at_most=MAX_SEED)
+    identity: Identity = option(
+        "auto", help="what makes two images alike, to learn and to judge by (auto: the group where there is one)"
+    )
     split: ValidationSplit = option("class", help="what validation holds out: whole classes, or images of each")
     validation_share: float = option(0.2, help="share of classes or images held out", at_least=0.01, at_most=0.9)
     validation_images: int = option(2000, help="held-out images a validation ranks at most, seeded", at_least=2)
@@ -87,7 +90,6 @@ class TripletAutoencoderSpec(AutoencoderSpec):
     split: ValidationSplit = option("class", help="what validation holds out: whole classes, or images of each")
     triplet_weight: float = option(0.1, help="weight of the triplet loss beside reconstruction", at_least=0)
     images_per_class: int = option(5, help="K of the P x K batches", at_least=2, at_most=4096)
-    identity: Identity = option("auto", help="what makes two images alike (auto: the group where there is one)")
     rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
     miner: Miner = option("semihard", help="which triplets of a batch count; hard ones collapse it")
     margin: float | None = option(None, help="margin of the triplet loss (default: soft)", at_least=0, at_most=10)
@@ -134,7 +136,6 @@ class SiameseSpec(FineTuneSpec):
     """What presets share that compare images of a batch with each other."""
 
     images_per_class: int = option(5, help="K of the P x K batches", at_least=2, at_most=4096)
-    identity: Identity = option("auto", help="what makes two images alike (auto: the group where there is one)")
     rare: Rare = option("fail", help="what classes of too few images lead to: an error, or they are left out")
     distil: float = option(0.0, help="weight of staying near the start's embeddings", at_least=0)
 

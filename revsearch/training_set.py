@@ -23,7 +23,8 @@ class TrainingSet:
         classes: int64 `[n]`, the class of each, below `n_classes`; -1 where it has none.
         validation_rows: int64 `[v]`, held out.
         validation_classes: int64 `[v]`, below `len(names)`; -1 where it has none.
-        left_out: int64 `[m]`, rows without a class, or of a class with too few images, that the preset cannot use.
+        left_out: int64 `[m]`, rows without a class, or of a class with too few images, that the preset cannot use; and
+            those held out beyond what a validation ranks.
         names: of the classes; those trained on come first.
         n_classes: how many are trained on.
     """

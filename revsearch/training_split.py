@@ -1,6 +1,7 @@
 """Holding out rows for validation, by whole classes or by images of each; and refusing what cannot be learned from."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,8 @@ Mask = NDArray[np.bool_]
 def split_rows(rows: Rows, names: Strings, *, spec: TrainSpec) -> TrainingSet:
     """Choose which rows are trained on and which are held out; a function of the spec and its seed.
 
-    Presets that learn from classes leave out rows without one, and with `--rare skip` those of rare classes.
+    Presets that learn from classes leave out rows without one, and with `--rare skip` those of rare classes. Of rows
+    held out, those beyond what a validation may rank are left out too.
 
     Args:
         rows: int64 `[n]` ascending, that may be trained on.
@@ -37,7 +39,7 @@ def split_rows(rows: Rows, names: Strings, *, spec: TrainSpec) -> TrainingSet:
     found = _training_set(rows, codes, known, usable, held)
     if problems := [*_class_problems(known, sizes, spec), *_part_problems(found, spec)]:
         raise InvalidSpec(*problems)
-    return found
+    return _capped(found, spec)
 
 
 def _codes(names: Strings) -> tuple[Rows, list[str]]:
@@ -111,6 +113,20 @@ def _training_set(rows: Rows, codes: Rows, known: list[str], usable: Mask, held:
         left_out=rows[~usable],
         names=tuple(known[code] for code in order),
         n_classes=len(trained_on),
+    )
+
+
+def _capped(found: TrainingSet, spec: TrainSpec) -> TrainingSet:
+    """Return the same with no more validation rows than a validation may rank; drawn, in ascending order."""
+    n = len(found.validation_rows)
+    if n <= spec.validation_images:
+        return found
+    drawn = np.sort(np.random.default_rng(spec.seed).permutation(n)[: spec.validation_images])
+    return replace(
+        found,
+        validation_rows=found.validation_rows[drawn],
+        validation_classes=found.validation_classes[drawn],
+        left_out=np.union1d(found.left_out, np.delete(found.validation_rows, drawn)),
     )
 
 

@@ -4,7 +4,7 @@ import importlib
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ import pytest
 from jobs.catalogue import module_name
 from jobs.command import ENVIRONMENT
 from jobs.launch import execute
+from tests.servers import radosgw as ceph
+from tests.servers.server import Server
 
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # no test starts a Ray by accident, and none leaves it to the next
 
@@ -67,3 +69,46 @@ def revsearch() -> Callable[..., Told]:
         return Told(code, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Server]:
+    """moto's S3 server; its buckets are shared by all tests of the session."""
+    from tests.servers.moto import moto  # takes seconds to import
+
+    with moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def radosgw() -> Iterator[Server]:
+    """Ceph's S3 server; tests that ask for it skip where it is not installed."""
+    if missing := ceph.missing_programs():
+        pytest.skip(f"no {', '.join(missing)} here: apt-get install radosgw ceph-mon ceph-osd")
+    with ceph.radosgw() as server:
+        yield server
+
+
+@pytest.fixture
+def in_environment_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Let this process, and those it starts, talk to a server and to nothing of the developer's own.
+
+    `in_environment_of(server, AWS_REGION="…")` changes single variables; None takes one out.
+    """
+    from revsearch.storage.s3 import client
+
+    changes: list[dict[str, str | None]] = []
+
+    def set_environment(server: Server, **changed: str | None) -> None:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        for name, value in (server.environment | changed).items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        if changed:  # clients are kept by their endpoint alone
+            client._client.cache_clear()
+            changes.append(changed)
+
+    yield set_environment
+    if changes:
+        client._client.cache_clear()

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,9 @@ SETS = [
     (even(10, 8) | {"one": 1}, classifier(split="class", rare="skip")),
     (even(10, 8) | {None: 3, "one": 1}, autoencoder()),
     ({None: 80}, autoencoder()),
+    (even(10, 8) | {None: 3}, triplet(validation_images=5)),
+    (even(10, 20), classifier(validation_images=7)),
+    ({None: 80}, autoencoder(validation_images=2)),
     (even(10, 8) | {None: 9}, autoencoder(split="class")),
     (even(10, 8), TripletAutoencoderSpec("manifest/x", batch_size=10, images_per_class=5)),
 ]
@@ -109,6 +113,27 @@ def test_the_split_is_a_function_of_the_seed() -> None:
 
     assert held(1) == held(1)
     assert len({tuple(held(seed)) for seed in range(8)}) > 3
+
+
+@pytest.mark.parametrize("most", [2, 15, 16, 2000])
+def test_no_more_is_held_out_than_a_validation_ranks(most: int) -> None:
+    """What is over is left out; what is trained on stays as it was."""
+    spec = triplet(rare="skip")
+    whole, some = (split(even(10, 8) | {"few": 4}, replace(spec, validation_images=n))[0] for n in (16, most))
+    assert (len(whole.validation_rows), len(whole.left_out)) == (16, 4)
+    assert len(some.validation_rows) == min(most, 16)
+    assert some.rows.tolist() == whole.rows.tolist()
+    over = np.setdiff1d(whole.validation_rows, some.validation_rows)
+    assert some.left_out.tolist() == sorted([*whole.left_out, *over])
+
+
+def test_what_a_validation_ranks_is_a_function_of_the_seed() -> None:
+    def ranked(seed: int) -> list[int]:
+        held = [split({None: 80}, autoencoder(seed=seed, validation_images=n))[0].validation_rows for n in (16, 4)]
+        return np.searchsorted(*held).tolist()  # places among those held out
+
+    assert ranked(1) == ranked(1)
+    assert len({tuple(ranked(seed)) for seed in range(8)}) > 3
 
 
 def test_rows_without_a_class_are_left_out_where_classes_are_learned() -> None:

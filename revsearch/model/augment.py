@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
+from revsearch.model.seeding import seeded
 from revsearch.train_specs import TrainSpec
 
 _V2: Any = v2  # its names are imported there, not exported: a type checker takes them for private
@@ -34,7 +34,7 @@ class Augmentation:
 
         torch's own random numbers stay as they were.
         """
-        with _seeded(seed):
+        with seeded(seed):
             view: Tensor = self._steps(as_tensor(picture))
         return view
 
@@ -66,18 +66,3 @@ def _steps(spec: TrainSpec, size: int) -> Iterator[nn.Module]:
         yield _V2.ColorJitter(spec.jitter, spec.jitter, spec.jitter, spec.hue)
     if spec.grayscale:
         yield _V2.RandomGrayscale(spec.grayscale)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw torch's random numbers from `seed` inside.
-
-    Not by `torch.manual_seed`, which also seeds GPUs, at a hundred times the cost.
-    """
-    generator = torch.default_generator
-    before = generator.get_state()
-    generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        generator.set_state(before)

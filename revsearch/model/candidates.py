@@ -1,7 +1,8 @@
 """What a training run may hand out: the start, and weights between the start's and the trained ones.
 
-Weights averaged between a pretrained start and what fine-tuning made of it keep more of what the start knew, and rank
-unseen classes better than either (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
+Weights averaged between a pretrained start and what fine-tuning made of it were more accurate than either where images
+are unlike those fine-tuned on (Wortsman et al. 2022, Robust fine-tuning of zero-shot models: CLIP's classifiers, under
+distribution shift). Whether they rank classes that were never trained on better is for each run's validation to say.
 """
 
 import copy

@@ -33,7 +33,7 @@ def fit(
         epochs: numbers of the epochs to do, from 1 at the start of a run.
         batches: gives this worker's batches of an epoch; equally many on every worker.
         on_step: called after each step.
-        on_epoch: called after each epoch.
+        on_epoch: called after each epoch that learned something: what it keeps is worth going on from.
 
     Raises:
         TrainingCollapsed, TrainingDiverged: where nothing is learned.
@@ -44,9 +44,8 @@ def fit(
             totals.add(learner.learn(batch), batch)
             on_step(totals.n_last)
         record = totals.record(epoch)
-        enough = not on_epoch(record, totals.losses)
         totals.require_learning(epoch)
-        if enough:
+        if not on_epoch(record, totals.losses):
             return
 
 

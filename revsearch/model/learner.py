@@ -14,7 +14,7 @@ from revsearch.model.peers import Peers
 from revsearch.model.schedule import LearningRate
 from revsearch.model.trainee import Output, Trainee
 from revsearch.specs import Precision
-from revsearch.train_specs import TrainSpec
+from revsearch.train_specs import SiameseSpec, TrainSpec
 
 _OBJECTIVE_RATE = 10.0  # proxies and class weights begin at random: they learn so many times faster than the network
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -58,7 +58,7 @@ class Learner:
         self.start = copy.deepcopy(self.trainee).eval().requires_grad_(False)
         self.peers, self.device, self.step = peers, device, 0
         self._clip_norm, self._precision = spec.clip_norm, spec.precision
-        self._distils = getattr(spec, "distil", 0) > 0
+        self._distils = isinstance(spec, SiameseSpec) and spec.distil > 0
         self._rate = LearningRate(spec.lr, n_steps, spec.schedule, spec.warmup)
         self._optimizer = torch.optim.AdamW(_groups(self.trainee, self.objective, spec.weight_decay))
         self._scaler = torch.amp.GradScaler(device, enabled=spec.precision == "fp16" and device.startswith("cuda"))

@@ -1,6 +1,6 @@
 """Batches of views, made by worker processes ahead of the network; at most a few are in memory at any time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,12 +21,8 @@ _TRIED = 10  # stand-ins for a picture that cannot be read: where none of them c
 class Pictures(Protocol):
     """Decoded pictures by manifest row. Opened anew in each worker process: picklable, and lazy."""
 
-    def __getitem__(self, row: int, /) -> NDArray[np.uint8]:
-        """Return the picture, uint8 `[h, w, 3]`.
-
-        Raises:
-            Rejection: where it cannot be read.
-        """
+    def of(self, rows: Sequence[int], /) -> Iterator[NDArray[np.uint8] | Rejection]:
+        """Yield each picture, uint8 `[h, w, 3]`, or why it cannot be read."""
 
 
 class View(Protocol):
@@ -127,24 +123,23 @@ class _Batches(Dataset[Batch | RevsearchError]):
 
     def _batch(self, plan: BatchPlan) -> Batch:
         columns = (plan.rows.tolist(), plan.classes.tolist(), plan.seeds.tolist())
-        seen = [self._seen(*one) for one in zip(*columns, strict=True)]
+        pictures = self._pictures.of(columns[0])
+        seen = [self._seen(*one) for one in zip(pictures, *columns, strict=True)]
         rows = np.array([row for row, _ in seen], np.int64)
         views = torch.stack([view for _, view in seen])
         return Batch(views, torch.from_numpy(plan.classes), rows, int(np.sum(rows != plan.rows)))
 
-    def _seen(self, row: int, class_: int, seed: int) -> tuple[int, Tensor]:
-        try:
-            return row, self._view(self._pictures[row], seed)
-        except Rejection as rejection:
-            return self._stand_in(row, class_, seed, rejection)
+    def _seen(self, picture: NDArray[np.uint8] | Rejection, row: int, class_: int, seed: int) -> tuple[int, Tensor]:
+        if isinstance(picture, Rejection):
+            return self._stand_in(row, class_, seed, picture)
+        return row, self._view(picture, seed)
 
     def _stand_in(self, row: int, class_: int, seed: int, why: Rejection) -> tuple[int, Tensor]:
         others = self._stand_ins.of(row, class_, seed) if self._stand_ins else []
         for other in others:
-            try:
-                return other, self._view(self._pictures[other], seed)
-            except Rejection:
-                continue
+            (picture,) = self._pictures.of([other])
+            if not isinstance(picture, Rejection):
+                return other, self._view(picture, seed)
         raise StoreUnavailable(
             f"row {row} of the manifest: expected a picture, found {why.reason} ({why}), and the same of {len(others)} "
             "others of its class; they could be read before: see whether their place is still there, and run it again"

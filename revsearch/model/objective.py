@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from revsearch.model.class_losses import ClassTerm, ProxyTerm
 from revsearch.model.losses import ContrastiveTerm, Term, TripletTerm
+from revsearch.model.seeding import seeded
 from revsearch.model.similarity_losses import MultiSimilarityTerm, NTXentTerm
 from revsearch.train_specs import (
     AutoencoderSpec,
@@ -108,8 +109,7 @@ def build_objective(spec: TrainSpec, dim: int, n_classes: int) -> Objective:
     Raises:
         TypeError: for a spec that is no preset.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(spec.seed)
+    with seeded(spec.seed):
         return _build(spec, dim, n_classes)
 
 

@@ -12,7 +12,7 @@ from revsearch.model.embedder import Embedder, embedder, fresh_embedder
 from revsearch.model.freezing import freeze, hold_frozen, n_trained_blocks
 from revsearch.model.head import head_layer, keep_geometry
 from revsearch.model.network import Normalise
-from revsearch.model.values import seeded
+from revsearch.model.seeding import seeded
 from revsearch.space import EmbeddingSpace
 from revsearch.train_specs import AutoencoderSpec, FineTuneSpec, TrainSpec
 

@@ -1,16 +1,14 @@
 """A whole model with its values: learned ones from a file, or random ones from a seed."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from revsearch.errors import CorruptArtifact
 from revsearch.model.families import build, build_empty, family_of
+from revsearch.model.seeding import seeded
 from revsearch.model.weights import load_state
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -56,14 +54,6 @@ def random(architecture: str, size: int, seed: int) -> nn.Module:
     """Build a model of torchvision's with random values, the same for the same seed."""
     with seeded(seed):
         return build(architecture, size)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw what is drawn inside from `seed`, on the CPU; torch's own generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 def _with_versions(state: dict[str, Tensor], model: nn.Module) -> OrderedDict[str, Tensor]:

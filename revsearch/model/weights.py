@@ -34,13 +34,22 @@ def find_weights(name: EncoderName, folder: Path | None) -> Path:
     if name.file is not None:
         return _named_file(name.file)
     url = weights_url(name.architecture, name.weights)
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    candidates = [place / Path(url).name for place in (folder, cache) if place is not None]
+    candidates = [place / Path(url).name for place in (folder, cache_folder()) if place is not None]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         return _downloaded(url, candidates)
-    _require_hash(found)
+    require_hash(found)
     return found
+
+
+def cache_folder() -> Path:
+    """Return the folder that torch keeps downloaded weights in."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def file_name(name: EncoderName) -> str:
+    """Return what torchvision calls the file of an encoder's weights."""
+    return Path(weights_url(name.architecture, name.weights)).name
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
@@ -84,11 +93,16 @@ def _named_file(file: str) -> Path:
     return path
 
 
-def _require_hash(path: Path) -> None:
+def require_hash(path: Path, place: str | None = None) -> None:
+    """Refuse a file of torchvision's that is not what its name says; `place` is where it came from.
+
+    Raises:
+        CorruptArtifact: reason `checksum`.
+    """
     expected = hash_in_name(path.name)
     if not (found := file_sha256(path)).startswith(expected):
         raise CorruptArtifact(
-            f"{path}: checksum of torchvision's weights: expected {expected}…, found {found[:12]}…; "
+            f"{place or path}: checksum of torchvision's weights: expected {expected}…, found {found[:12]}…; "
             "delete the file and copy or download it again"
         )
 

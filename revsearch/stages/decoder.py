@@ -1,21 +1,22 @@
 """Rows of a manifest to decoded pictures: read once, checked against the manifest, decoded for the encoder."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from revsearch.imaging.decode import decode
+from revsearch.manifest import Manifest
 from revsearch.rejects import Reject
 from revsearch.stages.attempts import attempt_rows
 from revsearch.stages.deadline import deadline
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.progress import Stopwatch
-from revsearch.stages.row_reader import RowReader
+from revsearch.stages.read_ahead import ReadAhead
 from revsearch.storage.artifact import load
-from revsearch.storage.manifests import StoredManifest, locate, uri_of
+from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.vectors import STAGE
 
 
@@ -47,7 +48,6 @@ class Decoder:
 
     def __init__(self, work: EmbedWork) -> None:
         self.work = work
-        self.reader = RowReader(work.roots, work.limits, work.follow_symlinks)
 
     @cached_property
     def manifest(self) -> StoredManifest:
@@ -56,14 +56,29 @@ class Decoder:
 
     def __call__(self, rows: NDArray[np.int64], watch: Stopwatch) -> Pictures:
         """Decode rows `[m]` (ascending); transient rejects are tried once more at the end."""
-        block, size = self.manifest.take(rows), self.work.space.preprocess.size
+        (pictures,) = self.batches(rows, len(rows), watch)
+        return pictures
+
+    def batches(self, rows: NDArray[np.int64], size: int, watch: Stopwatch) -> Iterator[Pictures]:
+        """Decode rows `[m]` in batches, each as a call would; bytes are asked for ahead of all of them."""
+        block = self.manifest.take(rows)
+        with self.work.reader.ahead(block, self.work.image_timeout_s) as ahead:
+            for start in range(0, len(rows), size):
+                mine = slice(start, start + size)
+                yield self._decoded(rows[mine], block.take(mine), start, ahead, watch)
+
+    def _decoded(
+        self, rows: NDArray[np.int64], block: Manifest, start: int, ahead: ReadAhead, watch: Stopwatch
+    ) -> Pictures:
+        """Decode rows `[m]`, a block that begins at `start` of what is read ahead."""
+        size = self.work.space.preprocess.size
         pixels = np.zeros((len(rows), size, size, 3), np.uint8)
         flags = [""] * len(rows)
-        places = [locate(block, place, self.work.roots) for place in range(len(rows))]
-        uris = [uri_of(root, location) for location, root in places]
+        uris = [place.uri for place in ahead.places[start : start + len(rows)]]
 
         def decode_row(place: int) -> None:
-            data = self._bytes(*places[place], block.contents[place].tobytes(), watch)
+            with watch.time("read"):
+                data = ahead[start + place]
             pixels[place], flags[place] = self._picture(data, watch)
 
         rejects = [
@@ -72,12 +87,8 @@ class Decoder:
         ]
         return Pictures(rows, block.ids, block.contents, pixels, rejects, uris, flags)
 
-    def _bytes(self, location: str, root: Path, content: bytes, watch: Stopwatch) -> bytes:
-        with deadline(self.work.image_timeout_s), watch.time("read"):
-            return self.reader.read(location, root, content)
-
     def _picture(self, data: bytes, watch: Stopwatch) -> tuple[NDArray[np.uint8], str]:
         work = self.work
         with deadline(work.image_timeout_s), watch.time("decode"):
-            decoded = decode(data, work.space.preprocess, work.limits, allow_truncated=work.allow_truncated)
+            decoded = decode(data, work.space.preprocess, work.reader.limits, allow_truncated=work.allow_truncated)
         return decoded.pixels, " ".join(decoded.flags)

@@ -172,14 +172,11 @@ class _Job:
         return " ".join(["revsearch embed", *flags])
 
     def _work(self, pool: Pool) -> EmbedWork:
-        reader = RowReader.of(self.manifest)
         return EmbedWork(
             store=self.store,
             draft=self.draft,
             manifest=str(self.manifest.artifact),
-            roots=dict(reader.roots),
-            limits=reader.limits,
-            follow_symlinks=reader.follow_symlinks,
+            reader=RowReader.of(self.manifest),
             space=self.space,
             precision=self.spec.precision,
             store_dtype=self.spec.store_dtype,

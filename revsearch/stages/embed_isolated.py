@@ -11,7 +11,7 @@ from revsearch.stages.isolation import isolate
 from revsearch.stages.progress import Progress
 from revsearch.stages.resources import Pool
 from revsearch.storage.artifact import load
-from revsearch.storage.manifests import StoredManifest, locate, uri_of
+from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.vectors import STAGE, PartRows, encode_part
 
 _UNIT_ROWS = 128  # few enough that half a unit is soon done, enough that start-up does not count
@@ -46,8 +46,8 @@ def _embed(work: EmbedWork, rows: NDArray[np.int64]) -> Summary:
 
 def _reject(work: EmbedWork, row: NDArray[np.int64], reason: Reason, message: str) -> None:
     block = StoredManifest(work.store, load(work.store, work.manifest)).take(row)
-    location, root = locate(block, 0, work.roots)
-    reject = Reject(block.ids[0], uri_of(root, location), STAGE, reason, message, attempt=2)
+    (place,) = work.reader.places(block)
+    reject = Reject(block.ids[0], place.uri, STAGE, reason, message, attempt=2)
     vectors = np.zeros((1, work.space.dim), np.float32)
     part = PartRows(row, block.ids, block.contents, vectors, [reject], [""])
     work.draft.put("part", ".parquet", encode_part(part, work.store_dtype))

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from revsearch.space import EmbeddingSpace
-from revsearch.specs import ImageLimits, Precision, StoreDtype
+from revsearch.specs import Precision, StoreDtype
+from revsearch.stages.row_reader import RowReader
 from revsearch.storage.artifact import Draft
 from revsearch.storage.store import Store
 
@@ -15,9 +16,7 @@ class EmbedWork:
     store: Store
     draft: Draft
     manifest: str
-    roots: dict[str, str]
-    limits: ImageLimits
-    follow_symlinks: bool
+    reader: RowReader
     space: EmbeddingSpace
     precision: Precision
     store_dtype: StoreDtype

@@ -86,8 +86,8 @@ class EmbedRows:
     def __call__(self, rows: NDArray[np.int64]) -> Summary:
         """Commit the outcome of rows `[m]`, ascending, in one part, or in several where they take long."""
         watch, pieces, n_committed, began = Stopwatch(), list[PartRows](), 0, time.monotonic()
-        for batch in _in_batches(rows, self.work.batch_size):
-            pieces.append(self.part_maker.embed(self.decode(batch, watch), watch))
+        for pictures in self.decode.batches(rows, self.work.batch_size, watch):
+            pieces.append(self.part_maker.embed(pictures, watch))
             if time.monotonic() - began > PART_SECONDS:
                 self.part_maker.commit(pieces[n_committed:], watch)
                 n_committed, began = len(pieces), time.monotonic()

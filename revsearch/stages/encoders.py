@@ -3,7 +3,6 @@
 torch is imported late: a handcrafted encoder needs none, and a worker sets its allocator up first.
 """
 
-import os
 import re
 import tempfile
 from dataclasses import dataclass, replace
@@ -67,14 +66,13 @@ def find_encoder(spec: EmbedSpec, store: Store) -> FoundEncoder:
     keep_freed_memory()
     from revsearch.model.names import parse_encoder_name
     from revsearch.model.space import describe
-    from revsearch.model.weights import find_weights
+    from revsearch.stages.weights_file import weights_file
 
     name, path = parse_encoder_name(spec.encoder), None
     if name.weights.startswith("random-"):
         weights = name.weights
     else:
-        folder = os.environ.get("REVSEARCH_WEIGHTS")
-        path = find_weights(name, Path(folder) if folder else None)
+        path = weights_file(name)
         weights = SHA256 + file_sha256(path)
     return FoundEncoder(describe(name, weights, pooling=spec.pooling, fit=spec.fit, image_size=spec.image_size), path)
 

@@ -1,6 +1,7 @@
 """Rankings -> Evaluation: figures with intervals, and a page that shows them."""
 
 import io
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -30,6 +31,7 @@ from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.stages.report import Findings, build_report
 from revsearch.storage.artifact import Artifact, Draft, load
 from revsearch.storage.catalog import resolve
+from revsearch.storage.files import local_copy
 from revsearch.storage.store import Store
 from revsearch.truth import Truth, parse_truth
 
@@ -138,7 +140,7 @@ class _Job:
         require_sound(spec)
         rankings = resolve(store, spec.rankings, "rankings")
         index = load(store, rankings.card.inputs["index"])
-        truth, sha256 = (None, None) if spec.truth is None else read_truth(Path(spec.truth))
+        truth, sha256 = (None, None) if spec.truth is None else read_truth(spec.truth)
         return cls(spec, store, rankings, index, truth, sha256)
 
     @property
@@ -238,23 +240,23 @@ def _start_judge(node_id: str, case: Case) -> Any:
     return judge.options(scheduling_strategy=cluster.on_node(node_id)).remote(case)
 
 
-def read_truth(path: Path) -> tuple[Mapping[str, Truth], str]:
-    """Return what a truth file says of each query, by its id, and the SHA-256 of its bytes.
+def read_truth(uri: str) -> tuple[Mapping[str, Truth], str]:
+    """Return what a truth file, of this machine or of S3, says of each query, by its id, and the SHA-256 of its bytes.
 
     Raises:
         InvalidSpec: where there is no such file, or naming the line that cannot be read.
     """
     try:
-        raw = path.read_bytes()
-        text = raw.decode()
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            path = local_copy(uri, Path(folder))
+            raw = path.read_bytes()
+        return parse_truth(path.name, io.StringIO(raw.decode(), newline="")), sha256_hex(raw)
     except OSError as error:
-        raise InvalidSpec(f"--truth {path}: expected a .jsonl or .csv file: {error.strerror}") from error
+        raise InvalidSpec(f"--truth {uri}: expected a .jsonl or .csv file: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InvalidSpec(f"--truth {path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    try:
-        return parse_truth(path.name, io.StringIO(text, newline="")), sha256_hex(raw)
+        raise InvalidSpec(f"--truth {uri}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
     except InvalidSpec as error:
-        raise InvalidSpec(*(f"--truth {path}: {problem}" for problem in error.problems)) from error
+        raise InvalidSpec(*(f"--truth {uri}: {problem}" for problem in error.problems)) from error
 
 
 def _class_table(evaluation: Evaluation) -> str:

@@ -1,11 +1,12 @@
 """Where the weights of an encoder lie in the store: by their SHA-256, or as a part of the encoder that was trained."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from revsearch.errors import CorruptArtifact
 from revsearch.fingerprint import file_sha256
 from revsearch.space import EmbeddingSpace
-from revsearch.storage.store import Store
+from revsearch.storage.store import KeyInfo, Store
 
 SHA256 = "sha256:"  # begins a space's weights where they are a file
 PART = "weights"  # stem of the part of a trained encoder that holds them
@@ -13,9 +14,13 @@ PART = "weights"  # stem of the part of a trained encoder that holds them
 
 def keep(space: EmbeddingSpace, path: Path, store: Store) -> None:
     """Put the weights file of a space into the store, unless it is there."""
-    key = _weights_key(space.weights.removeprefix(SHA256), path.suffix)
-    if next(iter(store.list(key)), None) is None:
-        store.upload(key, path)
+    if find(space, store) is None:
+        store.upload(_weights_key(space.weights.removeprefix(SHA256), path.suffix), path)
+
+
+def find(space: EmbeddingSpace, store: Store) -> KeyInfo | None:
+    """Return the key that holds the weights of a space by themselves; None where none does."""
+    return _find(space.weights.removeprefix(SHA256), store)
 
 
 def fetch(space: EmbeddingSpace, store: Store, folder: Path) -> Path | None:
@@ -39,14 +44,22 @@ def fetch(space: EmbeddingSpace, store: Store, folder: Path) -> Path | None:
     return path
 
 
+def trained_parts(sha256: str, store: Store) -> Iterator[str]:
+    """Yield the keys of weights as parts of encoders that were trained, committed or not, in the order of their ids."""
+    name = f"/{PART}-{sha256}.safetensors"
+    return (info.key for info in store.list("encoder/") if info.key.endswith(name))
+
+
 def _weights_place(sha256: str, store: Store) -> str:
     """Return the key of weights: kept by themselves, or a part of an encoder that was trained."""
-    kept = next(iter(store.list(_weights_key(sha256, ""))), None)
+    kept = _find(sha256, store)
     if kept is not None:
         return kept.key
-    part = f"/{PART}-{sha256}.safetensors"
-    trained = (info.key for info in store.list("encoder/") if info.key.endswith(part))
-    return next(trained, _weights_key(sha256, ".pth"))
+    return next(trained_parts(sha256, store), _weights_key(sha256, ".pth"))
+
+
+def _find(sha256: str, store: Store) -> KeyInfo | None:
+    return next(iter(store.list(_weights_key(sha256, ""))), None)
 
 
 def _weights_key(sha256: str, suffix: str) -> str:

@@ -1,25 +1,25 @@
 """What the sources of a manifest list, before a byte of any image is read."""
 
 import hashlib
-import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from revsearch.errors import InvalidSpec
-from revsearch.fingerprint import canonical_json, file_sha256
+from revsearch.fingerprint import canonical_json, file_sha256, sha256_hex
 from revsearch.manifest import ROLES, Manifest, Role, Strings
 from revsearch.rejects import Reject
 from revsearch.specs import Labels, ManifestSpec
+from revsearch.storage.files import kind_at, local_copy
 from revsearch.storage.manifests import concatenate, locate
-from revsearch.storage.names import decode_id
-from revsearch.storage.sources import assign_roles_and_labels, list_folder, listing_fingerprint
-from revsearch.storage.tables import read_table
-from revsearch.storage.tables.block import TableBlock, default_id
+from revsearch.storage.roots import Facts, Root, open_root
+from revsearch.storage.s3.address import is_s3
+from revsearch.storage.sources import assign_roles_and_labels, listing_fingerprint
+from revsearch.storage.tables import ListFile, TableBlock, read_table
 
 _WITH_ROLE = re.compile(rf"({'|'.join(ROLES)})=(.+)", re.DOTALL)
 _DEFAULT_ROLE: Role = "gallery"
@@ -30,12 +30,14 @@ class Source:
     """A folder or list of images.
 
     Attributes:
-        path: the folder or the list's file.
+        uri: the absolute path or the address of the folder or list.
+        is_list: whether it is a list.
         role: role of all its images; None where its folders' names, or its rows, say it.
         prefix: begins the ids of its images: empty, or `<role>/` where a manifest has several sources.
     """
 
-    path: Path
+    uri: str
+    is_list: bool
     role: Role | None
     prefix: str
 
@@ -45,12 +47,12 @@ class Candidates:
     """Rows that may become a manifest.
 
     Attributes:
-        rows: everything but content and size, which are zero until the bytes are read, and of folders roles and
-            labels, which `settled` gives.
+        rows: everything but content, which is zero until the bytes are read, and of folders roles and labels, which
+            `settled` gives. Sizes are those that were listed.
         rejects: what was listed, but cannot be read as a row or folder.
         n_ignored: files that are no pictures by their name's kind.
         roots: where the bytes lie, by prefix of the id.
-        fingerprint: changes with the path, size or time of any file.
+        fingerprint: changes with the path, size or version of any file.
         folders: how many rows each source has, in order; and the source, where its folders' names say more.
     """
 
@@ -100,7 +102,9 @@ def list_sources(spec: ManifestSpec) -> Candidates:
 
 def _parse(spec: ManifestSpec) -> list[Source]:
     if not spec.sources:
-        raise InvalidSpec("expected at least one source: a folder of images, or a .csv, .jsonl or .parquet list")
+        raise InvalidSpec(
+            "expected at least one source: a folder, s3://bucket/prefix, or a .csv, .jsonl, .parquet list"
+        )
     several = len(spec.sources) > 1
     sources = [_parse_source(text, spec.role, several) for text in spec.sources]
     prefixes = [source.prefix for source in sources]
@@ -114,58 +118,68 @@ def _parse(spec: ManifestSpec) -> list[Source]:
 def _parse_source(text: str, role: Role | None, several: bool) -> Source:
     if match := _WITH_ROLE.fullmatch(text):
         role, text = match[1], match[2]  # type: ignore[assignment]  # the pattern admits roles alone
-    path = Path(text).absolute()
-    if "://" in text:
-        raise InvalidSpec(f"{text}: expected a folder or a list of images")
-    if not os.path.exists(path):  # noqa: PTH110  # Path.exists raises where the name is too long
-        raise InvalidSpec(f"{text}: no such folder or list; looked at {path}")
-    return Source(path, role, f"{role or _DEFAULT_ROLE}/" if several else "")
+    if "://" in text and not is_s3(text):
+        raise InvalidSpec(f"{text}: expected a folder or a list of images, of this machine or at s3://bucket/…")
+    uri = text if is_s3(text) else str(Path(text).absolute())
+    if (kind := kind_at(uri)) is None:
+        raise InvalidSpec(f"{text}: no such folder or list; looked at {uri}")
+    return Source(uri, kind == "file", role, f"{role or _DEFAULT_ROLE}/" if several else "")
 
 
 def _list_source(source: Source, spec: ManifestSpec) -> Candidates:
-    return _list_folder(source, spec) if source.path.is_dir() else _list_table(source, spec)
+    return _list_table(source, spec) if source.is_list else _list_folder(source, spec)
 
 
 def _list_folder(source: Source, spec: ManifestSpec) -> Candidates:
-    listing = list_folder(source.path, follow_symlinks=spec.follow_symlinks)
+    root = open_root(source.uri)
+    listing = root.list(follow_symlinks=spec.follow_symlinks)
     nothing = np.full(len(listing), None, object)
+    rows = _rows(_prefixed(source, listing.ids), nothing, nothing.copy(), nothing.copy(), nothing.copy())
     return Candidates(
-        _rows(_prefixed(source, listing.ids), nothing, nothing.copy(), nothing.copy(), nothing.copy()),
+        replace(rows, sizes=listing.sizes),
         [_prefixed_reject(source, reject) for reject in listing.rejects],
         listing.ignored,
-        {source.prefix: str(source.path)},
+        {source.prefix: root.uri},
         _fingerprint(source, listing_fingerprint(listing)),
         [(len(listing), source)],
     )
 
 
 def _list_table(source: Source, spec: ManifestSpec) -> Candidates:
-    root = Path(spec.root).absolute() if spec.root else source.path.parent
-    blocks, rejects = [], []
-    for block in read_table(source.path, on_bad_row=spec.on_bad_row, root=root):
+    root = open_root(spec.root or source.uri.rpartition("/")[0] or "/")
+    with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+        path = local_copy(source.uri, Path(folder))
+        table = ListFile(path, source.uri) if is_s3(source.uri) else ListFile.at(path)
+        rows, rejects = _read_table(table, root, source, spec)
+        sha256 = file_sha256(path)
+    facts = root.facts([locate(rows, row, {source.prefix: root}).location for row in range(len(rows))])
+    return Candidates(
+        replace(rows, sizes=facts.sizes),
+        rejects,
+        0,
+        {source.prefix: root.uri},
+        _fingerprint(source, sha256, _digest(facts)),
+        [(len(rows), None)],
+    )
+
+
+def _read_table(table: ListFile, root: Root, source: Source, spec: ManifestSpec) -> tuple[Manifest, list[Reject]]:
+    blocks, rejects = [], list[Reject]()
+    for block in read_table(table, root, on_bad_row=spec.on_bad_row):
         locations = _locations(block, root)
         roles = _filled(block.roles, source.role or _DEFAULT_ROLE)
         labels = block.labels if spec.labels != "none" else np.full(len(block.ids), None, object)
         blocks.append(_rows(_prefixed(source, block.ids), locations, roles, labels, block.groups, dict(block.extra)))
         rejects += [_prefixed_reject(source, reject) for reject in block.rejects]
-    rows = concatenate(blocks)
-    roots = {source.prefix: str(root)}
-    return Candidates(
-        rows,
-        rejects,
-        0,
-        roots,
-        _fingerprint(source, file_sha256(source.path), _stats(rows, roots)),
-        [(len(rows), None)],
-    )
+    return concatenate(blocks), rejects
 
 
-def _locations(block: TableBlock, root: Path) -> Strings:
+def _locations(block: TableBlock, root: Root) -> Strings:
     """Return where the images lie relative to the root, so that the same list elsewhere says the same.
 
     None where the id says it; absolute where that is outside the root, which reading rejects.
     """
-    below = (default_id(uri, root) for uri in block.uris)
+    below = map(root.location_of, block.uris)
     return np.array([None if place == id else place for place, id in zip(below, block.ids, strict=True)], object)
 
 
@@ -195,23 +209,9 @@ def _filled(column: Strings, default: str) -> Strings:
 
 
 def _fingerprint(source: Source, *parts: str) -> str:
-    return hashlib.sha256(canonical_json([str(source.path), source.prefix, source.role, *parts])).hexdigest()
+    return hashlib.sha256(canonical_json([source.uri, source.prefix, source.role, *parts])).hexdigest()
 
 
-def _stats(rows: Manifest, roots: dict[str, str]) -> str:
-    """Return a hash over size and time of the files a list names: the list may stay the same while they change."""
-    digest = hashlib.sha256()
-    for fact in _facts(rows, roots):
-        digest.update(b"%d %d\n" % fact)
-    return digest.hexdigest()
-
-
-def _facts(rows: Manifest, roots: dict[str, str]) -> Iterable[tuple[int, int]]:
-    for row in range(len(rows)):
-        location, root = locate(rows, row, roots)
-        try:
-            stat = (root / os.fsdecode(decode_id(location))).stat()
-        except (OSError, ValueError):  # not there, or no path at all: reading it tells
-            yield 0, 0
-        else:
-            yield stat.st_size, stat.st_mtime_ns
+def _digest(facts: Facts) -> str:
+    """Return a hash over size and version of the files a list names: the list may stay the same while they change."""
+    return sha256_hex(facts.sizes.astype("<i8").tobytes() + facts.versions.astype("<i8").tobytes())

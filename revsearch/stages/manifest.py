@@ -7,7 +7,7 @@ Workers scan shards of the listing; the driver streams what they found through i
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,19 @@ from revsearch.errors import InvalidSpec
 from revsearch.fingerprint import ID_LENGTH, canonical_json, fingerprint
 from revsearch.imaging.header import read_header
 from revsearch.manifest import Manifest, Strings, content_keys
-from revsearch.rejects import TRIES, Reason, Reject, Rejection, count_reasons
+from revsearch.rejects import Reason, Reject, count_reasons
 from revsearch.specs import ManifestSpec, Plan, Resources, require_sound
 from revsearch.stages import cluster
+from revsearch.stages.attempts import attempt_rows
 from revsearch.stages.listing import Candidates, list_sources
 from revsearch.stages.progress import Progress, Stopwatch
+from revsearch.stages.read_ahead import ReadAhead
 from revsearch.storage.artifact import Artifact, Draft, find
 from revsearch.storage.card import Counts, Part
-from revsearch.storage.images import read_image
-from revsearch.storage.manifests import decode_manifest, encode_manifest, locate, note_roots, uri_of
+from revsearch.storage.manifests import decode_manifest, encode_manifest, locate, note_roots
 from revsearch.storage.refs import read_ref, update_ref
 from revsearch.storage.reject_table import encode_rejects
+from revsearch.storage.roots import Root, open_root
 from revsearch.storage.store import Store
 
 REVISION = 1
@@ -56,7 +58,7 @@ def make_manifest(spec: ManifestSpec, store: Store, resources: Resources) -> Art
     if (artifact := _known(store, cache)) is None:
         cluster.connect(resources)
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-            scan = _Scan(spec, store, candidates, Path(folder), watch)
+            scan = _Scan(spec, store, candidates, Path(folder), watch, resources.image_timeout_s)
             artifact = scan.run()
         made = str(artifact)
         if not any(reject.reason.transient for reject in scan.rejects):  # what may pass is looked at again next time
@@ -81,6 +83,7 @@ class _Scan:
     candidates: Candidates
     folder: Path
     watch: Stopwatch
+    image_timeout_s: float
     rejects: list[Reject] = field(default_factory=list)
 
     def run(self) -> Artifact:
@@ -107,7 +110,8 @@ class _Scan:
         rows = self.candidates.rows
         size = min(_SHARD_ROWS, max(1, -(-len(rows) // (_SHARDS_PER_CPU * cluster.n_cpus()))))
         starts = range(0, len(rows), size)
-        reference = ray.put((self.spec, self.candidates.roots))
+        roots = {prefix: open_root(uri) for prefix, uri in self.candidates.roots.items()}
+        reference = ray.put(_ScanTask(self.spec, roots, self.image_timeout_s))
         arguments = ((rows.take(slice(start, start + size)), reference) for start in starts)
         scanned = cluster.stream(_scan_shard.remote, arguments, ahead=2 * cluster.n_cpus())
         progress = Progress("manifest", len(rows))
@@ -187,38 +191,53 @@ class _Scan:
         )
 
     def _nothing(self) -> str:
-        found = ", ".join(f"{n} {reason}" for reason, n in count_reasons(r.reason for r in self.rejects).items())
-        return (
-            f"{', '.join(self.spec.sources)}: expected images, but all {len(self.rejects)} files are rejected: {found}"
-        )
+        reasons = count_reasons(reject.reason for reject in self.rejects)
+        found = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
+        first = f"; the first: {self.rejects[0].message}" if set(reasons) == {Reason.OUTSIDE_ROOT} else ""
+        sources = ", ".join(self.spec.sources)
+        return f"{sources}: expected images, but all {len(self.rejects)} files are rejected: {found}{first}"
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _scan_shard(
-    rows: Manifest, shared: tuple[ManifestSpec, dict[str, str]]
-) -> tuple[Manifest, NDArray[np.int64], list[Reject]]:
-    """Read the bytes of each row once; return the pictures, their places in the shard, and the rejects."""
-    spec, roots = shared
-    contents, sizes = np.zeros((len(rows), 32), np.uint8), np.zeros(len(rows), np.int64)
-    rejects: dict[int, Reject] = {}
-    todo = list(range(len(rows)))
-    for attempt in range(1, TRIES + 1):
-        for row in todo:
-            location, root = locate(rows, row, roots)
-            try:
-                data = read_image(location, root, max_bytes=spec.max_bytes, follow_symlinks=spec.follow_symlinks)
-                read_header(data, spec.limits)
-            except Rejection as rejection:
-                uri, message = uri_of(root, location), str(rejection)
-                rejects[row] = Reject(rows.ids[row], uri, STAGE, rejection.reason, message, attempt)
-                continue
-            rejects.pop(row, None)
-            contents[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
-            sizes[row] = len(data)
-        todo = [row for row, reject in rejects.items() if reject.reason.transient]
-    good = np.array([row for row in range(len(rows)) if row not in rejects], np.int64)
-    found = Manifest(rows.ids, rows.locations, contents, sizes, rows.roles, rows.labels, rows.groups, dict(rows.extra))
-    return found.take(good), good, list(rejects.values())
+def _scan_shard(rows: Manifest, task: "_ScanTask") -> tuple[Manifest, NDArray[np.int64], list[Reject]]:
+    return task(rows)
+
+
+@dataclass(frozen=True)
+class _ScanTask:
+    """What is done to each shard of the listing. Small, and picklable."""
+
+    spec: ManifestSpec
+    roots: Mapping[str, Root]
+    image_timeout_s: float
+
+    def __call__(self, rows: Manifest) -> tuple[Manifest, NDArray[np.int64], list[Reject]]:
+        """Read the bytes of each row once; return the pictures, their places in the shard, and the rejects."""
+        contents, sizes = np.zeros((len(rows), 32), np.uint8), np.zeros(len(rows), np.int64)
+        with self._ahead(rows) as ahead:
+
+            def scan(row: int) -> None:
+                data = ahead[row]
+                read_header(data, self.spec.limits)
+                contents[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+                sizes[row] = len(data)
+
+            failures = attempt_rows(len(rows), scan)
+        rejects = [
+            Reject(id, place.uri, STAGE, failure[0].reason, str(failure[0]), failure[1])
+            for failure, id, place in zip(failures, rows.ids, ahead.places, strict=True)
+            if failure is not None
+        ]
+        good = np.flatnonzero([failure is None for failure in failures])
+        return replace(rows, contents=contents, sizes=sizes).take(good), good, rejects
+
+    def _ahead(self, rows: Manifest) -> ReadAhead:
+        places = [locate(rows, row, self.roots) for row in range(len(rows))]
+
+        def read(row: int) -> bytes:
+            return places[row].read(max_bytes=self.spec.max_bytes, follow_symlinks=self.spec.follow_symlinks)
+
+        return ReadAhead(places, rows.sizes.tolist(), read, timeout_s=self.image_timeout_s)
 
 
 def _without_duplicates(contents: NDArray[np.uint8], roles: Strings) -> Strings:

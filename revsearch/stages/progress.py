@@ -12,12 +12,13 @@ _LOG = logging.getLogger("revsearch.progress")
 
 @dataclass
 class Progress:
-    """Rows done of a step, logged as they come."""
+    """Rows done of a step, or whatever else it counts in, logged as they come."""
 
     step: str
     total: int
     done: int = 0
     rejected: int = 0
+    unit: str = "images"
 
     def __post_init__(self) -> None:
         self.add(0)  # a rate is counted from here
@@ -26,7 +27,8 @@ class Progress:
         """Count `done` more rows, `rejected` of them rejected."""
         self.done += done
         self.rejected += rejected
-        extra = {"step": self.step, "total": self.total, "done": self.done, "rejected": self.rejected}
+        counts = {"total": self.total, "done": self.done, "rejected": self.rejected}
+        extra = {"step": self.step, "unit": self.unit, **counts}
         _LOG.info("%s %d/%d", self.step, self.done, self.total, extra=extra)
 
 

@@ -37,14 +37,19 @@ def plan_pool(resources: Resources) -> Pool:
     share = resources.gpus_per_worker if resources.gpus_per_worker is not None else min(1.0, gpus)
     if share > gpus:
         raise InvalidSpec(f"--gpus-per-worker: expected at most the cluster's {gpus:g} GPUs, found {share:g}")
-    n_actors = resources.workers or (int(gpus / share) if share else max(1, cpus - resources.decode_workers))
-    if n_actors * share > gpus:
+    most = _most_on_gpus(gpus, share) if share else max(1, cpus - resources.decode_workers)
+    n_actors = resources.workers or most
+    if share and n_actors > most:
         raise InvalidSpec(
-            f"--workers: expected at most {int(gpus / share)} with {share:g} of the cluster's {gpus:g} GPUs each, "
-            f"found {n_actors}"
+            f"--workers: expected at most {most} with {share:g} of the cluster's {gpus:g} GPUs each, found {n_actors}"
         )
     n_decoders = resources.decode_workers or (max(1, cpus - n_actors) if share else 0)
     # Every step of the job holds CPUs at the same time: together they must fit, or the job stands still.
     cpus_per_actor = min(1.0, int(100 * cpus / (n_actors + n_decoders)) / 100)
     threads = resources.threads or max(1, cpus // (n_actors + n_decoders))
     return Pool(n_actors, n_decoders, cpus_per_actor, share, threads)
+
+
+def _most_on_gpus(gpus: float, share: float) -> int:
+    """Return how many workers fit on GPUs: one that takes a part of a GPU has that part of a single one."""
+    return int(gpus) * int(1 / share) if share < 1 else int(gpus // share)

@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
+from revsearch.manifest import Manifest
 from revsearch.rejects import Reason, Rejection
 from revsearch.specs import ImageLimits
-from revsearch.storage.images import read_image
-from revsearch.storage.manifests import StoredManifest
+from revsearch.stages.deadline import deadline
+from revsearch.stages.read_ahead import ReadAhead
+from revsearch.storage.manifests import StoredManifest, locate
+from revsearch.storage.roots import Place, Root, open_root
 
 _LIMITS = ("max_pixels", "max_side", "max_bytes", "max_ratio")
 
@@ -19,12 +22,12 @@ class RowReader:
     """Where the bytes of a manifest lie, and what they may be. Small, and picklable.
 
     Attributes:
-        roots: folder of the bytes by prefix of the id.
+        roots: of the bytes, by prefix of the id.
         limits: what a picture may ask of us.
         follow_symlinks: whether links may lead out of the roots.
     """
 
-    roots: Mapping[str, str]
+    roots: Mapping[str, Root]
     limits: ImageLimits
     follow_symlinks: bool
 
@@ -35,19 +38,36 @@ class RowReader:
         Raises:
             MissingArtifact: where nobody noted where its bytes lie.
         """
-        return cls(manifest.roots, manifest_limits(manifest), manifest.follow_symlinks)
+        roots = {prefix: open_root(uri) for prefix, uri in manifest.roots.items()}
+        return cls(roots, manifest_limits(manifest), manifest.follow_symlinks)
 
-    def read(self, location: str, root: Path, content: bytes) -> bytes:
-        """Return the bytes of a row that `locate` found at `location`.
+    def places(self, block: Manifest) -> list[Place]:
+        """Return where the rows of a block lie, `[m]`."""
+        return [locate(block, row, self.roots) for row in range(len(block))]
+
+    def read(self, place: Place, content: bytes) -> bytes:
+        """Return the bytes of a row that lies at `place`.
 
         Raises:
-            Rejection: as `read_image`, and CHECKSUM_MISMATCH where they are not those of `content`, their SHA-256.
+            Rejection: as `Root.read`, and CHECKSUM_MISMATCH where they are not those of `content`, their SHA-256.
         """
-        limit = self.limits.max_bytes
-        data = read_image(location, root, max_bytes=limit, follow_symlinks=self.follow_symlinks)
+        data = place.read(max_bytes=self.limits.max_bytes, follow_symlinks=self.follow_symlinks)
         if hashlib.sha256(data).digest() != content:
             raise Rejection(Reason.CHECKSUM_MISMATCH, "the file changed since its manifest was made; make a new one")
         return data
+
+    def ahead(self, block: Manifest, timeout_s: float) -> ReadAhead:
+        """Return what gives the bytes of the rows of a block, by their number in it; raises as `read`, and TIMEOUT.
+
+        Reading a file of this machine that takes too long ends the process (`deadline`).
+        """
+        places = self.places(block)
+
+        def read(row: int) -> bytes:
+            with nullcontext() if places[row].root.is_remote else deadline(timeout_s):
+                return self.read(places[row], block.contents[row].tobytes())
+
+        return ReadAhead(places, block.sizes.tolist(), read, timeout_s=timeout_s)
 
 
 def manifest_limits(manifest: StoredManifest) -> ImageLimits:

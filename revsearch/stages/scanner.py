@@ -12,7 +12,7 @@ from revsearch.stages.attempts import attempt_rows
 from revsearch.stages.deadline import deadline
 from revsearch.stages.row_reader import RowReader
 from revsearch.storage.artifact import load
-from revsearch.storage.manifests import StoredManifest, locate, uri_of
+from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.scan_table import STAGE, ScannedRows
 from revsearch.storage.store import Store
 
@@ -23,7 +23,7 @@ class Scanner:
 
     Attributes:
         manifest: its id.
-        image_timeout_s: an image that takes longer ends the process.
+        image_timeout_s: an image that takes longer ends the process, or is a reject where its bytes do.
     """
 
     store: Store
@@ -38,23 +38,23 @@ class Scanner:
     def __call__(self, rows: NDArray[np.int64]) -> ScannedRows:
         """Return what rows `[m]`, ascending, are; transient rejects are tried once more at the end."""
         block, hashes = self._stored.take(rows), np.zeros(len(rows), np.uint64)
-        places = [locate(block, place, self.reader.roots) for place in range(len(rows))]
+        with self.reader.ahead(block, self.image_timeout_s) as ahead:
 
-        def look(place: int) -> None:
-            with deadline(self.image_timeout_s):
-                data = self.reader.read(*places[place], block.contents[place].tobytes())
-                hashes[place] = dhash(data, self.reader.limits)
+            def look(place: int) -> None:
+                data = ahead[place]
+                with deadline(self.image_timeout_s):
+                    hashes[place] = dhash(data, self.reader.limits)
 
-        failures = attempt_rows(len(rows), look)
+            failures = attempt_rows(len(rows), look)
         rejects = [
-            failure and Reject(id, uri_of(root, location), STAGE, failure[0].reason, str(failure[0]), failure[1])
-            for failure, id, (location, root) in zip(failures, block.ids, places, strict=True)
+            failure and Reject(id, place.uri, STAGE, failure[0].reason, str(failure[0]), failure[1])
+            for failure, id, place in zip(failures, block.ids, ahead.places, strict=True)
         ]
         return ScannedRows(rows, hashes, rejects)
 
     def lost(self, row: NDArray[np.int64], reason: Reason, message: str) -> ScannedRows:
         """Return the outcome of a row `[1]` that ended its worker twice."""
         block = self._stored.take(row)
-        location, root = locate(block, 0, self.reader.roots)
-        reject = Reject(block.ids[0], uri_of(root, location), STAGE, reason, message, attempt=2)
+        (place,) = self.reader.places(block)
+        reject = Reject(block.ids[0], place.uri, STAGE, reason, message, attempt=2)
         return ScannedRows(row, np.zeros(1, np.uint64), [reject])

@@ -1,18 +1,19 @@
 """Small pictures of manifest rows, for pages."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from revsearch.imaging.thumbnail import thumbnail
 from revsearch.rejects import Rejection
+from revsearch.specs import ImageLimits
+from revsearch.stages.read_ahead import ReadAhead
 from revsearch.stages.row_reader import RowReader
-from revsearch.storage.images import read_image
-from revsearch.storage.manifests import StoredManifest, locate
+from revsearch.storage.manifests import StoredManifest
 
 _SIDE = 160  # pixels; shown at half that size, so that sharp screens have something to show
+_TIMEOUT_S = 60.0  # for the bytes of one
 
 
 def thumbnails(manifest: StoredManifest, rows: NDArray[np.int64]) -> Iterator[tuple[str, str | None, bytes | None]]:
@@ -20,16 +21,19 @@ def thumbnails(manifest: StoredManifest, rows: NDArray[np.int64]) -> Iterator[tu
     if not len(rows):
         return
     block, reader = manifest.take(rows), RowReader.of(manifest)
-    for row in range(len(block)):
-        location, root = locate(block, row, reader.roots)
-        yield block.ids[row], block.labels[row], _thumbnail(location, root, reader)
+    places, limits = reader.places(block), reader.limits
+
+    def read(row: int) -> bytes:
+        return places[row].read(max_bytes=limits.max_bytes, follow_symlinks=reader.follow_symlinks)
+
+    with ReadAhead(places, block.sizes.tolist(), read, timeout_s=_TIMEOUT_S) as ahead:
+        for row in range(len(block)):
+            yield block.ids[row], block.labels[row], _thumbnail(ahead, row, limits)
 
 
-def _thumbnail(location: str, root: Path, reader: RowReader) -> bytes | None:
+def _thumbnail(ahead: ReadAhead, row: int, limits: ImageLimits) -> bytes | None:
     """Return a thumbnail, or None: figures do not depend on it."""
-    limits = reader.limits
     try:
-        data = read_image(location, root, max_bytes=limits.max_bytes, follow_symlinks=reader.follow_symlinks)
-        return thumbnail(data, _SIDE, limits, allow_truncated=True)
+        return thumbnail(ahead[row], _SIDE, limits, allow_truncated=True)
     except Rejection:
         return None

@@ -44,7 +44,7 @@ from revsearch.storage.catalog import resolve
 from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.reject_table import encode_rejects
 from revsearch.storage.store import Store
-from revsearch.train_specs import ClassifierSpec, FineTuneSpec, Identity, TrainSpec
+from revsearch.train_specs import ClassifierSpec, FineTuneSpec, TrainSpec
 from revsearch.training_set import TrainingSet, class_names, training_rows
 from revsearch.training_split import split_rows
 
@@ -73,7 +73,7 @@ def plan_train(spec: TrainSpec, store: Store, resources: Resources) -> Plan:
     """Return what `train` would do, without writing anything or starting Ray."""
     job = _Job.of(spec, store)
     job.refuse_in_time()
-    rows = job.split(job.rows)
+    rows = job.split
     n_bytes = int(job.manifest.take(job.rows).sizes.sum())
     note = (
         f"{spec.preset}: {len(rows.rows)} images of {rows.n_classes} classes to train on, "
@@ -121,15 +121,19 @@ class _Job:
         """Rows that may be trained on, int64 ascending."""
         return training_rows(self.manifest.strings("role"))
 
-    def split(self, rows: NDArray[np.int64]) -> TrainingSet:
-        """Choose what is trained on and what is held out of some rows."""
-        identity: Identity = getattr(self.spec, "identity", "auto")
-        names = class_names(self.manifest.strings("label"), self.manifest.strings("group"), identity)
-        return _capped(split_rows(rows, names[rows], spec=self.spec), self.spec)
+    @cached_property
+    def split(self) -> TrainingSet:
+        """What of these is trained on, and what is held out.
+
+        Raises:
+            InvalidSpec: where there is nothing to learn from or to judge by.
+        """
+        names = class_names(self.manifest.strings("label"), self.manifest.strings("group"), self.spec.identity)
+        return split_rows(self.rows, names[self.rows], spec=self.spec)
 
     def refuse_in_time(self) -> None:
         """Refuse what can be seen before Ray is started or a picture opened."""
-        self.split(self.rows)
+        _ = self.split  # which refuses what cannot be learned from
         inputs = self.draft.inputs
         require_other_bytes(self.store, self.manifest, self.rows, inputs["never"], inputs.get("encoder"))
         self._require_fitting_weights()
@@ -152,7 +156,7 @@ class _Job:
         with self.watch.time("scan"):
             scanned = scan(self.store, self.manifest, self.rows, resources, self.draft)
         require_unseen(self.store, self.manifest, scanned, self.draft.inputs["never"], resources, self.draft)
-        rows = self.split(self.rows).without(np.setdiff1d(self.rows, scanned.rows))
+        rows = self.split.without(np.setdiff1d(self.rows, scanned.rows))
         try:
             outcome = self._train(rows, pool, resources)
         except StoreUnavailable:  # pictures that could be read before cannot now: the next run looks again
@@ -259,17 +263,3 @@ def _find_start(spec: TrainSpec, store: Store) -> FoundEncoder | None:
     if found.space.weights.startswith("revision-"):
         raise InvalidSpec(f"--encoder: expected a network to start from, found {spec.encoder}, which has no weights")
     return found
-
-
-def _capped(rows: TrainingSet, spec: TrainSpec) -> TrainingSet:
-    """Return the same with no more validation rows than a validation may rank; drawn, in ascending order."""
-    n = len(rows.validation_rows)
-    if n <= spec.validation_images:
-        return rows
-    drawn = np.sort(np.random.default_rng(spec.seed).permutation(n)[: spec.validation_images])
-    return replace(
-        rows,
-        validation_rows=rows.validation_rows[drawn],
-        validation_classes=rows.validation_classes[drawn],
-        left_out=np.union1d(rows.left_out, np.delete(rows.validation_rows, drawn)),
-    )

@@ -1,6 +1,7 @@
 """Pictures of a manifest by row, as training and validation ask for them: in any order, again and again."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,18 +12,19 @@ from numpy.typing import NDArray
 from revsearch.imaging.decode import decode
 from revsearch.imaging.reduced import decode_reduced
 from revsearch.manifest import Manifest
-from revsearch.rejects import TRIES, Rejection
+from revsearch.rejects import Rejection
 from revsearch.space import Preprocess
 from revsearch.stages.deadline import deadline
+from revsearch.stages.read_ahead import ReadAhead
 from revsearch.stages.row_reader import RowReader
 from revsearch.storage.artifact import load
-from revsearch.storage.manifests import StoredManifest, locate
+from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.store import Store
 
 
 @dataclass(frozen=True)
 class RowPictures(ABC):
-    """Reads, checks and decodes one row at a time.
+    """Reads, checks and decodes rows.
 
     A copy goes to each process that reads: what it holds of the manifest is read there, when it is first needed.
 
@@ -47,13 +49,20 @@ class RowPictures(ABC):
             Rejection: where it cannot be read, is not what the manifest says, or cannot be decoded.
             KeyError: for a row that is not of `rows`.
         """
-        for _ in range(1, TRIES):
-            try:
-                return self._picture_of(row)
-            except Rejection as rejection:
-                if not rejection.reason.transient:
-                    raise
-        return self._picture_of(row)
+        (found,) = self.of([row])
+        if isinstance(found, Rejection):
+            raise found
+        return found
+
+    def of(self, rows: Sequence[int]) -> Iterator[NDArray[np.uint8] | Rejection]:
+        """Yield what becomes of each of some manifest rows, as `[row]` does: its picture, or why there is none.
+
+        Bytes that come over a network are asked for at once.
+        """
+        places = np.array([self._place_of(row) for row in rows], np.int64)
+        with self.reader.ahead(self._places.take(places), self.image_timeout_s) as ahead:
+            for number in range(len(places)):
+                yield self._outcome(ahead, number)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_places"}
@@ -62,13 +71,27 @@ class RowPictures(ABC):
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         """Return the pixels of a file, uint8 `[h, w, 3]`; raises Rejection."""
 
-    def _picture_of(self, row: int) -> NDArray[np.uint8]:
+    def _place_of(self, row: int) -> int:
         place = int(np.searchsorted(self.rows, row))
         if place == len(self.rows) or self.rows[place] != row:
             raise KeyError(f"row {row} of {self.manifest}: expected one of the {len(self.rows)} rows named before")
-        location, root = locate(self._places, place, self.reader.roots)
+        return place
+
+    def _outcome(self, ahead: ReadAhead, number: int) -> NDArray[np.uint8] | Rejection:
+        try:
+            return self._picture(ahead, number)
+        except Rejection as rejection:
+            if not rejection.reason.transient:
+                return rejection
+        try:
+            return self._picture(ahead, number)
+        except Rejection as rejection:
+            return rejection
+
+    def _picture(self, ahead: ReadAhead, number: int) -> NDArray[np.uint8]:
+        data = ahead[number]
         with deadline(self.image_timeout_s):
-            return self.decode(self.reader.read(location, root, self._places.contents[place].tobytes()))
+            return self.decode(data)
 
     @cached_property
     def _places(self) -> Manifest:

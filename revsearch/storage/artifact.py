@@ -137,27 +137,12 @@ class Draft:
         if self.store.create_if_absent(f"{self.prefix}/card.json", card.to_bytes()):
             return Artifact(card, f"{self.store.uri}/{self.prefix}", fresh=True)
         winner = load(self.store, self.prefix)
-        if not self._same_account(card, winner.card):
+        if not same_account(card, self.store, winner.card, self.store):
             raise Conflict(
                 f"{winner} was committed meanwhile with {winner.card.counts}, this run has {card.counts}, or rejected "
                 f"other rows; run `verify {winner}`"
             )
         return winner
-
-    def _same_account(self, ours: Card, theirs: Card) -> bool:
-        """Say whether two cards account for the rows alike: counts, and ids and reasons of the rejects."""
-        one, other = ours.counts, theirs.counts
-        if (one.n_in, one.n_ok, dict(one.rejected)) != (other.n_in, other.n_ok, dict(other.rejected)):
-            return False
-        tables = [[part for part in card.parts if part.name.startswith("rejects-")] for card in (ours, theirs)]
-        return tables[0] == tables[1] or not all(tables) or self._rejected(tables[0]) == self._rejected(tables[1])
-
-    def _rejected(self, parts: list[Part]) -> list[tuple[str, str]]:
-        """Return id and reason of every reject: messages and places may differ between two runs."""
-        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-            paths = [fetch(self.store, self.prefix, part, Path(folder)) for part in parts]
-            tables = [parquet.read(path, ("id", "reason")) for path in paths]
-        return sorted((row["id"], row["reason"]) for table in tables for row in table.to_pylist())
 
 
 def complete(
@@ -243,6 +228,26 @@ def fetch(store: Store, prefix: str, part: Part, folder: Path) -> Path:
             f"found {size} bytes {sha256[:12]}; {again}"
         )
     return path
+
+
+def same_account(ours: Card, our_store: Store, theirs: Card, their_store: Store) -> bool:
+    """Say whether two cards of one id account for the rows alike: counts, and ids and reasons of the rejects."""
+    one, other = ours.counts, theirs.counts
+    if (one.n_in, one.n_ok, dict(one.rejected)) != (other.n_in, other.n_ok, dict(other.rejected)):
+        return False
+    tables = [[part for part in card.parts if part.name.startswith("rejects-")] for card in (ours, theirs)]
+    if tables[0] == tables[1] or not all(tables):
+        return True
+    prefix = f"{ours.kind}/{ours.id}"
+    return _rejected(our_store, prefix, tables[0]) == _rejected(their_store, prefix, tables[1])
+
+
+def _rejected(store: Store, prefix: str, parts: list[Part]) -> list[tuple[str, str]]:
+    """Return id and reason of every reject: messages and places may differ between two runs."""
+    with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+        paths = [fetch(store, prefix, part, Path(folder)) for part in parts]
+        tables = [parquet.read(path, ("id", "reason")) for path in paths]
+    return sorted((row["id"], row["reason"]) for table in tables for row in table.to_pylist())
 
 
 def verify(store: Store, artifact: Artifact, folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from revsearch.rejects import Reason, Rejection
 from revsearch.storage.names import decode_id
+from revsearch.storage.s3.address import root_that_allows
 
 # O_NONBLOCK: opening a FIFO that nobody writes to must not wait. It means nothing for regular files.
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -79,7 +80,7 @@ def _below_root(location: str, root: Path, real_root: bytes) -> bytes:
     if "\0" in location:
         raise _outside(location, "no path holds a NUL")
     if _URL.match(location):
-        raise _outside(location, "expected a path below the root, found a URL")
+        raise _outside(location, f"expected a path below the root, found a URL{root_that_allows(location)}")
     try:
         path = decode_id(location)
     except UnicodeEncodeError as error:

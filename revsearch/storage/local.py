@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
-from revsearch.storage.store import NO_ROOM, KeyInfo, require_key
+from revsearch.storage.store import NO_ROOM, NOT_USABLE, KeyInfo, missing, require_key, require_prefix
 
 # No name of a key begins with a dot.
 _TEMPORARY = ".tmp-"
 _LOCK = ".lock"
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 
 
 class LocalStore:
@@ -52,7 +51,8 @@ class LocalStore:
 
     def list(self, prefix: str) -> Iterator[KeyInfo]:
         """See `Store.list`."""
-        folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.root
+        require_prefix(prefix)
+        folder = self.root / prefix.rpartition("/")[0]
         with _mapped(self.root, prefix):
             keys = sorted(path.relative_to(self.root).as_posix() for path in _files(folder))
         for key in keys:
@@ -96,10 +96,8 @@ class LocalStore:
                 return True
 
     def require_writable(self) -> None:
-        """See `Store.require_writable`: puts and removes a scratch file."""
-        key = f"writable-{uuid.uuid4().hex}"
-        self.write(key, b"")
-        self.delete(key)
+        """See `Store.require_writable`: a scratch file is written and removed."""
+        self._put("scratch", lambda file: _write(file, b"1"), lambda temporary, _: temporary.unlink())
 
     def _path(self, key: str) -> Path:
         require_key(key)
@@ -177,9 +175,9 @@ def _mapped(root: Path, key: str) -> Iterator[None]:
 
 def _error(error: OSError, root: Path, key: str) -> RevsearchError:
     if error.errno == errno.ENOENT:
-        return MissingArtifact(f"no {key} in the store {root}; `revsearch ls --store {root}` lists what is there")
+        return missing(key, str(root))
     if error.errno in NO_ROOM:
         return DiskFull(f"no room left in the store {root} to write {key}; make room and run the command again")
-    if error.errno in _NOT_WRITABLE:
+    if error.errno in NOT_USABLE:
         return InvalidSpec(f"the store {root} cannot be used: {error.strerror} at {key}; choose another --store")
     return StoreUnavailable(f"the store {root} does not answer at {key}: {error.strerror}; try again")

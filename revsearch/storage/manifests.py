@@ -1,6 +1,5 @@
 """Manifests as Parquet parts, read in blocks or by row; and where their bytes lie, which is kept beside them."""
 
-import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -15,8 +14,8 @@ from revsearch.errors import CorruptArtifact, MissingArtifact
 from revsearch.manifest import Manifest, Role, Strings
 from revsearch.storage import parquet
 from revsearch.storage.artifact import Artifact, fetch
-from revsearch.storage.names import encode_id
 from revsearch.storage.refs import read_ref, update_ref
+from revsearch.storage.roots import Place, Root
 from revsearch.storage.store import Store
 
 _TEXT = {"id": "ids", "location": "locations", "role": "roles", "label": "labels", "group": "groups"}
@@ -68,7 +67,7 @@ class StoredManifest:
 
     @property
     def roots(self) -> dict[str, str]:
-        """Folder of the bytes by prefix of the id; the longest prefix that fits counts.
+        """Address of the bytes by prefix of the id; the longest prefix that fits counts.
 
         Raises:
             MissingArtifact: where the place was never noted.
@@ -168,17 +167,12 @@ def note_roots(store: Store, manifest_id: str, roots: Mapping[str, str], *, foll
     update_ref(store, _roots_ref(manifest_id), lambda _: {"roots": dict(roots), "follow_symlinks": follow_symlinks})
 
 
-def locate(block: Manifest, row: int, roots: Mapping[str, str]) -> tuple[str, Path]:
-    """Return where a row's bytes lie: its location, and the folder that a relative location is relative to."""
+def locate(block: Manifest, row: int, roots: Mapping[str, Root]) -> Place:
+    """Return where a row's bytes lie: its location, below the root of its id."""
     id = block.ids[row]
     prefix = max((prefix for prefix in roots if id.startswith(prefix)), key=len)
     location = block.locations[row]
-    return (id.removeprefix(prefix) if location is None else location), Path(roots[prefix])
-
-
-def uri_of(root: Path, location: str) -> str:
-    """Return where a row's bytes lie as text: bytes of the root's name that are no UTF-8 are written as in ids."""
-    return f"{encode_id(os.fsencode(root))}/{location}"
+    return Place(roots[prefix], id.removeprefix(prefix) if location is None else location)
 
 
 def _roots_ref(manifest_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Ids of files: a path below the root as text, also where its bytes are no UTF-8."""
+"""Names of files as text: ids, which are paths below the root, also where their bytes are no UTF-8."""
 
 import re
 
@@ -27,6 +27,13 @@ def decode_id(id: str) -> bytes:
     if "%" not in id:
         return id.encode()
     return b"/".join(_decode_name(name) for name in id.split("/"))
+
+
+def tidied(path: str) -> str:
+    """Return a path without `.` and empty parts; `..` stays. Empty where nothing else is in it."""
+    if "/." not in path and "//" not in path and not path.startswith(("/", ".")) and not path.endswith("/"):
+        return path  # as most are
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def _encode_name(name: bytes) -> str:

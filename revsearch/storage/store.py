@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from revsearch.errors import InvalidSpec
+from revsearch.errors import InvalidSpec, MissingArtifact
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # what the system answers where a disk is full
+# What it answers where a place is not to be written, or no place.
+NOT_USABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,29 @@ def require_key(key: str) -> None:
     Raises:
         InvalidSpec: where it is not names joined by `/`, none empty or with a leading dot.
     """
-    if "\0" in key or any(not name or name.startswith(".") for name in key.split("/")):
+    if not is_key(key):
         raise InvalidSpec(f"a key of a store is names joined by /, none empty or with a leading dot, found {key!r}")
+
+
+def require_prefix(prefix: str) -> None:
+    """Refuse what no key begins with.
+
+    Raises:
+        InvalidSpec: where what stands before its last `/` is no key.
+    """
+    folder, _, _ = prefix.rpartition("/")
+    if "/" in prefix:
+        require_key(folder)
+
+
+def is_key(text: str) -> bool:
+    """Say whether it is names joined by `/`, none empty or with a leading dot."""
+    return "\0" not in text and all(name and not name.startswith(".") for name in text.split("/"))
+
+
+def missing(key: str, uri: str) -> MissingArtifact:
+    """Return the error that a key is not in the store of that address."""
+    return MissingArtifact(f"no {key} in the store {uri}; `revsearch ls --store {uri}` lists what is there")
 
 
 class Store(Protocol):

@@ -23,8 +23,10 @@ def clock():
     return Clock()
 
 
-def progress(console: Console, done: int, total: int = 100, rejected: int = 0, step: str = "embed") -> None:
-    extra = {"step": step, "done": done, "total": total, "rejected": rejected}
+def progress(
+    console: Console, done: int, total: int = 100, rejected: int = 0, step: str = "embed", unit: str = "images"
+) -> None:
+    extra = {"step": step, "unit": unit, "done": done, "total": total, "rejected": rejected}
     console.emit(logging.makeLogRecord({"name": "revsearch.progress", "msg": "", **extra}))
 
 
@@ -46,6 +48,15 @@ def test_where_it_is_no_terminal_a_line_every_ten_seconds_and_at_the_end(clock):
         "embed: 50 of 100, 1 rejected, 2 images/s, 25 s left",
         "embed: 100 of 100, 2 rejected, 3.6 images/s, done",
     ]
+
+
+def test_a_step_may_count_other_things_than_images(clock):
+    stream = io.StringIO()
+    console = Console(stream, clock)
+    progress(console, 0, step="copy", unit="parts")
+    clock.now += 10
+    progress(console, 100, step="copy", unit="parts")
+    assert stream.getvalue() == "copy: 100 of 100, 0 rejected, 10 parts/s, done\n"
 
 
 def test_every_step_is_timed_by_itself(clock):

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from revsearch.errors import TrainingCollapsed
@@ -39,11 +41,18 @@ def test_it_ends_when_it_is_told_that_it_is_enough() -> None:
 
 
 def test_a_loss_that_never_moves_is_a_failure_and_no_success() -> None:
-    frozen = learner(SMALL["autoencoder"], lr=1e-30)
+    """No epoch is told of: it would be kept, and a run that is given again would go on behind its failure."""
+    frozen, told = learner(SMALL["autoencoder"], lr=1e-30), list[int]()
+
+    def on_epoch(record: EpochRecord, _: Any) -> bool:
+        told.append(record.epoch)
+        return True
+
     with pytest.raises(TrainingCollapsed) as error:
-        fit(frozen, [1], lambda _: [batch(0)] * 8, on_step=lambda *_: None, on_epoch=lambda *_: True)
+        fit(frozen, [1, 2], lambda _: [batch(0)] * 8, on_step=lambda *_: None, on_epoch=on_epoch)
     assert error.value.reason == "frozen_loss"
     assert error.value.exit_code == 4
+    assert not told
 
 
 def test_a_network_that_no_gradient_reaches_is_a_failure() -> None:

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from revsearch.errors import TrainingCollapsed
 from revsearch.model.health import HealthMeter, spread
 from revsearch.model.objective import Measured, build_objective
+from revsearch.model.seeding import seeded
 from revsearch.train_specs import TripletSpec
 
 APART = torch.eye(4)
@@ -118,8 +119,7 @@ def trained(lr: float, **options: Any) -> HealthMeter:
     """Train a tiny network on noisy pictures of 8 classes: 60 steps of 8 x 5, every one of them random from a seed."""
     random = torch.Generator().manual_seed(1)
     centres, classes = torch.randn(8, 3, 16, 16, generator=random), torch.arange(8).repeat_interleave(5)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         first, second = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(16, 32, 3, 2, 1)
         network = nn.Sequential(
             first, nn.ReLU(), second, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 16)

@@ -1,7 +1,7 @@
 """Batches of views, here and by worker processes; and what takes the place of pictures that cannot be read."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,18 +22,19 @@ class Numbered:
 
     broken: frozenset[int] = frozenset()
 
-    def __getitem__(self, row: int) -> NDArray[np.uint8]:
-        if row in self.broken:
-            raise Rejection(Reason.MISSING, f"{row} is gone")
-        return np.full((4, 6, 3), row, np.uint8)
+    def of(self, rows: Sequence[int]) -> Iterator[NDArray[np.uint8] | Rejection]:
+        for row in rows:
+            broken = row in self.broken
+            yield Rejection(Reason.MISSING, f"{row} is gone") if broken else np.full((4, 6, 3), row, np.uint8)
 
 
 @dataclass
 class Processes:
     """Pictures that hold the number of the process that made them."""
 
-    def __getitem__(self, row: int) -> NDArray[np.uint8]:
-        return np.frombuffer(os.getpid().to_bytes(12, "little"), np.uint8).reshape(2, 2, 3).copy()
+    def of(self, rows: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+        for _ in rows:
+            yield np.frombuffer(os.getpid().to_bytes(12, "little"), np.uint8).reshape(2, 2, 3).copy()
 
 
 def view(picture: NDArray[np.uint8], seed: int) -> Tensor:

@@ -10,8 +10,9 @@ from torchvision.transforms.functional import normalize, to_tensor
 from revsearch.model.embedder import fresh_embedder
 from revsearch.model.names import parse_encoder_name
 from revsearch.model.network import Normalise, build_network
+from revsearch.model.seeding import seeded
 from revsearch.model.space import describe
-from revsearch.model.values import random, seeded
+from revsearch.model.values import random
 from revsearch.space import EmbeddingSpace, Preprocess
 
 

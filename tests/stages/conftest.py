@@ -25,6 +25,7 @@ from revsearch.specs import EmbedSpec, ImageLimits, IndexSpec, ManifestSpec, Ran
 from revsearch.stages import build_index, cluster, rank
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.gallery import Tuned
+from revsearch.stages.row_reader import RowReader
 from revsearch.storage.artifact import Artifact, Draft
 from revsearch.storage.card import Counts
 from revsearch.storage.local import LocalStore
@@ -275,9 +276,7 @@ def make_work(store: LocalStore) -> Callable[..., EmbedWork]:
             store=store,
             draft=Draft(store, "embeddings", "0123456789ab", {}, {}),
             manifest=str(manifest),
-            roots=StoredManifest(store, manifest).roots,
-            limits=ImageLimits(),
-            follow_symlinks=False,
+            reader=RowReader.of(StoredManifest(store, manifest)),
             space=SPACE,
             precision="fp32",
             store_dtype="float32",

@@ -1,14 +1,19 @@
-"""What tests that kill processes share: pictures to work on, and watching processes and those that these start."""
+"""What tests that kill processes share: pictures to work on, starting commands, and watching what these start."""
 
 import os
 import select
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from revsearch.imaging.drawing import draw_collection
+from revsearch.storage.artifact import Artifact, load
 from revsearch.storage.local import LocalStore
 
 
@@ -31,6 +36,40 @@ def drawn(folder: Path, by_hand_in: Callable[[LocalStore], Any], which: str = "*
     draw_collection(folder)
     ids = sorted(path.relative_to(folder).as_posix() for path in folder.glob(which) if path.is_file())
     return Collection(folder, ids, by_hand_in)
+
+
+def start(module: str, *arguments: object) -> subprocess.Popen[str]:
+    """Start a command (`jobs.embed`) with a Ray of its own."""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def finished(store: LocalStore, process: subprocess.Popen[str], deadline_s: float) -> Artifact:
+    """Wait for the end of a command and return what it made."""
+    try:
+        out, err = process.communicate(timeout=deadline_s)
+    finally:
+        process.kill()  # nothing where it has ended
+    assert process.returncode == 0, err
+    return load(store, out.splitlines()[-1])
+
+
+def wait_until(process: subprocess.Popen[str], reached: Callable[[], bool], deadline_s: float) -> None:
+    """Wait until a running command has come so far."""
+    ends = time.monotonic() + deadline_s
+    while not reached():
+        assert time.monotonic() < ends, f"it has not come so far within {deadline_s} s"
+        try:
+            process.wait(timeout=0.02)
+        except subprocess.TimeoutExpired:
+            continue
+        pytest.fail(f"it ended before it was disturbed: {process.communicate()[1]}")
 
 
 def descendants(pid: int) -> list[int]:

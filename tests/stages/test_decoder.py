@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from revsearch.descriptors.color_histogram import SPACE
 from revsearch.imaging.decode import decode
 from revsearch.specs import ImageLimits
-from revsearch.stages import row_reader as module
 from revsearch.stages.decoder import Decoder, Pictures
 from revsearch.stages.progress import Stopwatch
+from revsearch.storage.folder import Folder
 
 
 @pytest.fixture
@@ -34,8 +35,10 @@ def decoded(
     """Decode all rows, the folder changed in between."""
     manifest = by_hand.manifest(list(files), root=folder)
 
-    def run(**options: Any) -> Pictures:
-        return Decoder(make_work(manifest, **options))(np.arange(len(files)), Stopwatch())
+    def run(limits: ImageLimits | None = None, **options: Any) -> Pictures:
+        work = make_work(manifest, **options)
+        reader = replace(work.reader, limits=limits or work.reader.limits)
+        return Decoder(replace(work, reader=reader))(np.arange(len(files)), Stopwatch())
 
     return run
 
@@ -80,14 +83,14 @@ def test_what_comes_back_before_the_second_try_is_taken(
     decoded: Callable[..., Pictures], folder: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "1.png").unlink()
-    read_image = module.read_image
+    read_below = Folder.read
 
-    def read(location: str, root: Path, **options: Any) -> bytes:
+    def read(root: Folder, location: str, **options: Any) -> bytes:
         if location == "cut.jpg":  # the last of the first round
             (folder / "1.png").write_bytes(files["1.png"])
-        return read_image(location, root, **options)
+        return read_below(root, location, **options)
 
-    monkeypatch.setattr(module, "read_image", read)
+    monkeypatch.setattr(Folder, "read", read)
     assert outcomes(decoded())["1.png"] is None
 
 

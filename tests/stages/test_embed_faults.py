@@ -1,23 +1,21 @@
 """Whole processes that embed: killed, started again, and two at once. Each has a Ray of its own."""
 
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from revsearch.storage.artifact import Artifact, load, verify
+from revsearch.storage.artifact import Artifact, verify
 from revsearch.storage.catalog import list_artifacts
 from revsearch.storage.local import LocalStore
 from revsearch.storage.reject_table import read_rejects
 from revsearch.storage.vectors import read_part_rows
-from tests.stages.processes import Collection, descendants, drawn, open_pids, wait_for_end
+from tests.stages.processes import Collection, descendants, drawn, finished, open_pids, start, wait_for_end, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -35,35 +33,12 @@ def collection(module_path: Path, by_hand_in: Callable[[LocalStore], Any]) -> Co
 @pytest.fixture(scope="module")
 def undisturbed(collection: Collection, module_path: Path) -> tuple[LocalStore, Artifact]:
     store = LocalStore(module_path / "undisturbed")
-    return store, finished(store, start(store, collection))
+    return store, finished(store, embedding(collection, store), DEADLINE_S)
 
 
-def start(store: LocalStore, collection: Collection) -> subprocess.Popen[str]:
-    arguments = [
-        "--manifest",
-        collection.manifest_in(store),
-        "--encoder",
-        "color-histogram",
-        "--store",
-        str(store.root),
-    ]
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "jobs.embed", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-
-
-def finished(store: LocalStore, process: subprocess.Popen[str]) -> Artifact:
-    try:
-        out, err = process.communicate(timeout=DEADLINE_S)
-    finally:
-        process.kill()  # nothing where it has ended
-    assert process.returncode == 0, err
-    return load(store, out.splitlines()[-1])
+def embedding(collection: Collection, store: LocalStore) -> Popen[str]:
+    manifest = collection.manifest_in(store)
+    return start("jobs.embed", "--manifest", manifest, "--encoder", "color-histogram", "--store", store.root)
 
 
 def parts_in(store: LocalStore) -> dict[str, bytes]:
@@ -93,16 +68,9 @@ def test_a_killed_driver_leaves_what_a_second_run_takes_up(
     tmp_path: Path,
     read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
 ) -> None:
-    process = start(store, collection)
-    ends = time.monotonic() + DEADLINE_S
+    process = embedding(collection, store)
     try:
-        while not parts_in(store):
-            assert time.monotonic() < ends, "no part within the deadline"
-            try:
-                process.wait(timeout=0.02)
-            except subprocess.TimeoutExpired:
-                continue
-            pytest.fail(f"it ended before it was killed: {process.communicate()[1]}")
+        wait_until(process, lambda: bool(parts_in(store)), DEADLINE_S)
         orphans = open_pids(descendants(process.pid))
     finally:
         process.kill()
@@ -115,7 +83,7 @@ def test_a_killed_driver_leaves_what_a_second_run_takes_up(
     n_left = sum(len(read_part_rows(path)) for path in store.root.glob("embeddings/*/part-*"))
     assert n_left < len(collection.ids)
 
-    artifact = finished(store, start(store, collection))
+    artifact = finished(store, embedding(collection, store), DEADLINE_S)
     require_same((store, artifact), undisturbed, read_vectors)
     verify(store, artifact, tmp_path)
     assert left.items() <= parts_in(store).items()
@@ -131,8 +99,8 @@ def test_two_equal_jobs_at_once_make_one_artifact(
     tmp_path: Path,
     read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
 ) -> None:
-    processes = [start(store, collection) for _ in range(2)]
-    one, two = [finished(store, process) for process in processes]
+    processes = [embedding(collection, store) for _ in range(2)]
+    one, two = [finished(store, process, DEADLINE_S) for process in processes]
     assert one.card == two.card
     assert list(list_artifacts(store, "embeddings")) == [str(one)]
     require_same((store, one), undisturbed, read_vectors)

@@ -104,7 +104,7 @@ def test_vectors_that_float16_cannot_hold_are_rejected(work: EmbedWork) -> None:
 
 
 def test_rejected_pictures_are_not_shown_to_the_encoder(work: EmbedWork) -> None:
-    root = Path(work.roots[""])
+    root = Path(work.reader.roots[""].uri)
     for name in ("0.png", "1.png", "2.png"):  # a whole batch
         (root / name).unlink()
     encoder, summary = embed_given(work, np.ones((N, SPACE.dim), np.float32))

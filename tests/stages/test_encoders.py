@@ -148,7 +148,7 @@ def commit_encoder(store: LocalStore, encoder: str = "cnn-w4+linear", id: str = 
     import safetensors.torch
 
     from revsearch.model.embedder import fresh_embedder
-    from revsearch.model.values import seeded
+    from revsearch.model.seeding import seeded
 
     preprocess = Preprocess("crop", 37, 32, "bilinear", (0.5,) * 3, (0.5,) * 3)
     space = EmbeddingSpace(encoder, "", preprocess, "gap", 5)

@@ -7,7 +7,7 @@ import pytest
 
 from revsearch.errors import CorruptArtifact, MissingArtifact
 from revsearch.space import EmbeddingSpace, Preprocess
-from revsearch.stages.kept_weights import fetch, keep
+from revsearch.stages.kept_weights import fetch, keep, trained_parts
 from revsearch.storage.local import LocalStore
 
 DATA = b"some weights"
@@ -36,6 +36,14 @@ def test_a_trained_encoder_has_them_as_a_part(store: LocalStore, tmp_path: Path)
     found = fetch(space(), store, tmp_path)
     assert found is not None
     assert (found.read_bytes(), found.suffix) == (DATA, ".safetensors")
+
+
+def test_all_trainings_that_gave_the_same_weights(store: LocalStore) -> None:
+    other = TRAINED.replace("0123456789ab", "0123456789aa")
+    for key in (TRAINED, other, f"{TRAINED}.tmp", f"weights/{SHA}.safetensors", "encoder/0123456789ab/card.json"):
+        store.write(key, DATA)
+    assert list(trained_parts(SHA, store)) == [other, TRAINED]
+    assert not list(trained_parts("0" * 64, store))
 
 
 def test_a_seed_has_no_file(store: LocalStore, tmp_path: Path) -> None:

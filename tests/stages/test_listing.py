@@ -189,7 +189,7 @@ class TestLists:
         ((), "at least one source"),
         (("{}/nowhere",), "no such folder or list"),
         (("a" * 300,), "no such folder or list"),
-        (("s3://bucket/prefix",), "expected a folder or a list"),
+        (("http://host/prefix",), "expected a folder or a list"),
         (("{}/empty",), "expected images, found none .1 files ignored"),
         (("{0}/full", "{0}/full"), "two sources of one role"),
         (("gallery={0}/full", "{0}/full"), "two sources of one role"),

@@ -36,6 +36,10 @@ def of_size(monkeypatch: pytest.MonkeyPatch) -> Any:
         (16, 4, Resources(), Pool(4, 12, 1.0, 1.0, 1)),
         (16, 1, Resources(gpus_per_worker=0.5), Pool(2, 14, 1.0, 0.5, 1)),
         (16, 1, Resources(gpus_per_worker=0.3), Pool(3, 13, 1.0, 0.3, 1)),
+        (16, 2, Resources(gpus_per_worker=0.6), Pool(2, 14, 1.0, 0.6, 1)),  # one a GPU: what is left of two is no third
+        (16, 4, Resources(gpus_per_worker=0.4), Pool(8, 8, 1.0, 0.4, 1)),
+        (16, 3, Resources(gpus_per_worker=0.1), Pool(30, 1, 0.51, 0.1, 1)),
+        (16, 5, Resources(gpus_per_worker=2), Pool(2, 14, 1.0, 2, 1)),
         (16, 2, Resources(workers=1, decode_workers=4), Pool(1, 4, 1.0, 1.0, 3)),
         (1, 1, Resources(), Pool(1, 1, 0.5, 1.0, 1)),
         (2, 4, Resources(), Pool(4, 1, 0.4, 1.0, 1)),
@@ -67,7 +71,10 @@ def test_gpus_that_are_not_there_are_refused(of_size: Any, gpus: float, share: f
         plan_pool(Resources(gpus_per_worker=share))
 
 
-def test_more_workers_than_the_gpus_carry_are_refused(of_size: Any) -> None:
-    of_size(16, 1)
-    with pytest.raises(InvalidSpec, match="--workers"):
-        plan_pool(Resources(workers=2))
+@pytest.mark.parametrize(("gpus", "share", "most"), [(1, 1.0, 1), (2, 0.6, 2), (2, 0.5, 4), (5, 2.0, 2)])
+def test_more_workers_than_the_gpus_carry_are_refused(of_size: Any, gpus: float, share: float, most: int) -> None:
+    of_size(16, gpus)
+    assert plan_pool(Resources(workers=most, gpus_per_worker=share)).n_actors == most
+    told = f"--workers: expected at most {most} with {share:g} of the cluster's {gpus} GPUs each, found {most + 1}"
+    with pytest.raises(InvalidSpec, match=told):
+        plan_pool(Resources(workers=most + 1, gpus_per_worker=share))

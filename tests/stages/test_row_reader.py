@@ -9,8 +9,9 @@ import pytest
 from revsearch.rejects import Reason, Rejection
 from revsearch.specs import ImageLimits
 from revsearch.stages.row_reader import RowReader
+from revsearch.storage.folder import Folder
 from revsearch.storage.local import LocalStore
-from revsearch.storage.manifests import StoredManifest, locate, note_roots
+from revsearch.storage.manifests import StoredManifest, note_roots
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def stored(tmp_path: Path, by_hand: Any, write_files: Callable[..., Path], store
 def read(stored: StoredManifest, row: int) -> bytes:
     block = stored.take(stored.rows_of_roles("gallery"))
     reader = RowReader.of(stored)
-    return reader.read(*locate(block, row, reader.roots), block.contents[row].tobytes())
+    return reader.read(reader.places(block)[row], block.contents[row].tobytes())
 
 
 def test_bytes_are_those_of_the_file(stored: StoredManifest) -> None:
@@ -31,7 +32,8 @@ def test_bytes_are_those_of_the_file(stored: StoredManifest) -> None:
 
 
 def test_limits_and_links_are_those_of_the_manifest(stored: StoredManifest, store: LocalStore) -> None:
-    assert RowReader.of(stored) == RowReader(stored.roots, ImageLimits(), follow_symlinks=False)
+    roots = {prefix: Folder(Path(root)) for prefix, root in stored.roots.items()}
+    assert RowReader.of(stored) == RowReader(roots, ImageLimits(), follow_symlinks=False)
     note_roots(store, stored.artifact.id, stored.roots, follow_symlinks=True)
     assert RowReader.of(stored).follow_symlinks
 

@@ -162,16 +162,20 @@ class TestRuns:
         counts = artifact.card.counts
         assert (counts.n_in, counts.n_ok, dict(counts.rejected)) == (42, 40, {"missing": 1, "truncated": 1})
 
-    def test_a_run_that_collapses_ends_with_a_reason_and_no_artifact(
+    def test_a_run_that_collapses_ends_with_a_reason_and_no_artifact_however_often_it_is_given(
         self, store: LocalStore, pictures: Artifact
     ) -> None:
-        spec = of(BOTH, pictures, miner="semihard", margin=1e-7)
-        with pytest.raises(TrainingCollapsed, match="expected triplets to learn from") as error:
-            train(spec, store, ONE)
-        assert (error.value.exit_code, error.value.reason) == (4, "no_active_triplets")
-        keys = [info.key for info in store.list("encoder/")]
-        assert not [key for key in keys if key.endswith("card.json")]
-        assert [key for key in keys if "/checkpoint-" in key], "the last checkpoint is gone"
+        spec, told = of(BOTH, pictures, miner="semihard", margin=1e-7), set()
+        for _ in range(2):
+            with pytest.raises(TrainingCollapsed, match="expected triplets to learn from") as error:
+                train(spec, store, ONE)
+            assert (error.value.exit_code, error.value.reason) == (4, "no_active_triplets")
+            told.add(str(error.value))
+            keys = [info.key for info in store.list("encoder/")]
+            assert not [key for key in keys if key.endswith("card.json")]
+            (kept,) = [key for key in keys if "/checkpoint-" in key]
+            assert "/checkpoint-000000-" in kept, "the epoch that failed is kept"
+        assert len(told) == 1
 
     def test_more_workers_than_cpus_or_than_the_batch_divides_into_are_refused(
         self, store: LocalStore, pictures: Artifact
@@ -190,16 +194,13 @@ class TestRuns:
         assert "red/3.png" in str(error.value)
 
 
-def labels_of(*names: str | None) -> list[str | None]:
-    return list(names)
-
-
 @pytest.mark.usefixtures("no_ray")
 class TestRefusedBeforeTimeIsSpent:
     @pytest.fixture
     def manifest(self, by_hand: Any) -> Callable[..., Artifact]:
-        def manifest(labels: list[str | None], roles: str = "train") -> Artifact:
-            made: Artifact = by_hand.manifest([f"{n}.png" for n in range(len(labels))], labels=labels, roles=roles)
+        def manifest(labels: list[str | None], roles: str = "train", **columns: Any) -> Artifact:
+            ids = [f"{n}.png" for n in range(len(labels))]
+            made: Artifact = by_hand.manifest(ids, labels=labels, roles=roles, **columns)
             return made
 
         return manifest
@@ -244,6 +245,24 @@ class TestRefusedBeforeTimeIsSpent:
         assert plan.rows == 40
         assert "32 images of 2 classes to train on, 8 held out" in plan.note
         assert not list(store.list("encoder/"))
+
+    @pytest.mark.parametrize(
+        ("spec", "asked", "n_classes"),
+        [
+            (CLASSIFIER, {}, 2),
+            (CLASSIFIER, {"identity": "group"}, 4),
+            (BOTH, {}, 4),
+            (BOTH, {"identity": "label"}, 2),
+            (AUTOENCODER, {}, 4),  # learns from none, and is judged by them
+            (AUTOENCODER, {"identity": "label"}, 2),
+        ],
+    )
+    def test_classes_are_labels_or_groups(
+        self, store: LocalStore, manifest: Callable[..., Artifact], spec: TrainSpec, asked: Any, n_classes: int
+    ) -> None:
+        labels, groups = list("aabb" * 10), list("wxyz" * 10)
+        plan = plan_train(of(spec, manifest(labels, groups=groups), **asked), store, ONE)
+        assert f"images of {n_classes} classes to train on" in plan.note
 
 
 @pytest.mark.usefixtures("no_ray")

@@ -4,11 +4,9 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,17 @@ import safetensors.numpy
 from revsearch.storage.artifact import Artifact, fetch, load, verify
 from revsearch.storage.local import LocalStore
 from revsearch.training import History
-from tests.stages.processes import Collection, descendants, drawn, named, open_pids, wait_for_end
+from tests.stages.processes import (
+    Collection,
+    descendants,
+    drawn,
+    finished,
+    named,
+    open_pids,
+    start,
+    wait_for_end,
+    wait_until,
+)
 
 pytestmark = [
     pytest.mark.ray,
@@ -46,36 +54,12 @@ def collection(module_path: Path, by_hand_in: Callable[[LocalStore], Any]) -> Co
 @pytest.fixture(scope="module")
 def undisturbed(collection: Collection, module_path: Path) -> tuple[LocalStore, Artifact]:
     store = LocalStore(module_path / "undisturbed")
-    return store, finished(store, start(store, collection))
+    return store, finished(store, training(collection, store), DEADLINE_S)
 
 
-def start(store: LocalStore, collection: Collection) -> subprocess.Popen[str]:
-    arguments = [
-        *ASKED,
-        "--manifest",
-        collection.manifest_in(store, labelled=True),
-        "--store",
-        store.root,
-        "--workers",
-        2,
-    ]
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "jobs.train", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-
-
-def finished(store: LocalStore, process: subprocess.Popen[str]) -> Artifact:
-    try:
-        out, err = process.communicate(timeout=DEADLINE_S)
-    finally:
-        process.kill()  # nothing where it has ended
-    assert process.returncode == 0, err
-    return load(store, out.splitlines()[-1])
+def training(collection: Collection, store: LocalStore) -> Popen[str]:
+    manifest = collection.manifest_in(store, labelled=True)
+    return start("jobs.train", *ASKED, "--manifest", manifest, "--store", store.root, "--workers", 2)
 
 
 def checkpoints_in(store: LocalStore) -> list[int]:
@@ -84,15 +68,8 @@ def checkpoints_in(store: LocalStore) -> list[int]:
     return sorted(int(match[1]) for name in names if (match := _CHECKPOINT.match(name)))
 
 
-def wait_for_epoch(process: subprocess.Popen[str], store: LocalStore, epoch: int) -> None:
-    ends = time.monotonic() + DEADLINE_S
-    while max(checkpoints_in(store), default=0) < epoch:
-        assert time.monotonic() < ends, "no checkpoint within the deadline"
-        try:
-            process.wait(timeout=0.02)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail(f"it ended before it was disturbed: {process.communicate()[1]}")
+def wait_for_epoch(process: Popen[str], store: LocalStore, epoch: int) -> None:
+    wait_until(process, lambda: max(checkpoints_in(store), default=0) >= epoch, DEADLINE_S)
 
 
 def require_same(
@@ -121,7 +98,7 @@ def require_same(
 def test_a_killed_driver_is_resumed_by_the_same_command(
     collection: Collection, undisturbed: tuple[LocalStore, Artifact], store: LocalStore, tmp_path: Path
 ) -> None:
-    process = start(store, collection)
+    process = training(collection, store)
     try:
         wait_for_epoch(process, store, 2)
         orphans = open_pids(descendants(process.pid))
@@ -132,7 +109,7 @@ def test_a_killed_driver_is_resumed_by_the_same_command(
     reached = max(checkpoints_in(store))
     assert not list(store.root.glob("encoder/*/card.json"))
 
-    again = start(store, collection)
+    again = training(collection, store)
     out, err = again.communicate(timeout=DEADLINE_S)
     assert again.returncode == 0, err
     assert f"going on after epoch {reached}" in err
@@ -145,18 +122,18 @@ def test_a_killed_driver_is_resumed_by_the_same_command(
 def test_a_killed_worker_costs_what_came_after_the_last_checkpoint(
     collection: Collection, undisturbed: tuple[LocalStore, Artifact], store: LocalStore, tmp_path: Path
 ) -> None:
-    process = start(store, collection)
+    process = training(collection, store)
     wait_for_epoch(process, store, 2)
     workers = named(descendants(process.pid), "ray::RayTrainWorker")
     assert len(workers) == 2
     os.kill(workers[1], signal.SIGKILL)
-    artifact = finished(store, process)
+    artifact = finished(store, process, DEADLINE_S)
     verify(store, artifact, tmp_path)
     require_same((store, artifact), undisturbed, tmp_path)
 
 
 def test_sigterm_ends_a_run_in_time_and_leaves_its_checkpoints(collection: Collection, store: LocalStore) -> None:
-    process = start(store, collection)
+    process = training(collection, store)
     try:
         wait_for_epoch(process, store, 1)
         process.terminate()

@@ -18,6 +18,7 @@ from revsearch.stages.row_reader import RowReader
 from revsearch.stages.train_triplets import sample_triplets
 from revsearch.stages.train_work import TrainWork
 from revsearch.storage.artifact import Draft
+from revsearch.storage.folder import Folder
 from revsearch.storage.local import LocalStore
 from revsearch.train_specs import TripletSpec
 from revsearch.training_set import TrainingSet
@@ -50,7 +51,7 @@ def work(store: LocalStore, by_hand: Any, make_space: Any) -> TrainWork:
         draft=Draft(store, "encoder", "0123456789ab", {}, {}),
         spec=TripletSpec(str(manifest)),
         manifest=str(manifest),
-        reader=RowReader({"": str(Path("/nowhere"))}, ImageLimits(), follow_symlinks=False),
+        reader=RowReader({"": Folder(Path("/nowhere"))}, ImageLimits(), follow_symlinks=False),
         space=space,
         start=space,
         rows=rows,

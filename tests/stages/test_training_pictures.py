@@ -13,10 +13,10 @@ from revsearch.imaging.decode import decode
 from revsearch.imaging.reduced import decode_reduced
 from revsearch.rejects import Reason, Rejection
 from revsearch.specs import ImageLimits
-from revsearch.stages import row_reader
 from revsearch.stages.row_reader import RowReader
 from revsearch.stages.training_pictures import EncoderPictures, RowPictures, TrainingPictures
 from revsearch.storage.artifact import Artifact
+from revsearch.storage.folder import Folder
 from revsearch.storage.local import LocalStore
 from revsearch.storage.manifests import StoredManifest
 
@@ -94,15 +94,15 @@ def test_what_comes_back_at_the_second_try_is_taken(
     training: TrainingPictures, tmp_path: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in" / "01.jpg").unlink()
-    read_image, tries = row_reader.read_image, list[str]()
+    read_below, tries = Folder.read, list[str]()
 
-    def read(location: str, root: Path, **options: Any) -> bytes:
+    def read(root: Folder, location: str, **options: Any) -> bytes:
         tries.append(location)
         if len(tries) == 2:
-            (root / location).write_bytes(files[location])
-        return read_image(location, root, **options)
+            (root.path / location).write_bytes(files[location])
+        return read_below(root, location, **options)
 
-    monkeypatch.setattr(row_reader, "read_image", read)
+    monkeypatch.setattr(Folder, "read", read)
     assert training[1].shape == (40, 53, 3)
     assert tries == ["01.jpg", "01.jpg"]
 
@@ -111,13 +111,13 @@ def test_rejects_that_stay_are_tried_once(
     training: TrainingPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in" / "01.jpg").write_bytes(b"changed")
-    read_image, tries = row_reader.read_image, list[str]()
+    read_below, tries = Folder.read, list[str]()
 
-    def read(location: str, root: Path, **options: Any) -> bytes:
+    def read(root: Folder, location: str, **options: Any) -> bytes:
         tries.append(location)
-        return read_image(location, root, **options)
+        return read_below(root, location, **options)
 
-    monkeypatch.setattr(row_reader, "read_image", read)
+    monkeypatch.setattr(Folder, "read", read)
     assert reason(training, 1) is Reason.CHECKSUM_MISMATCH
     assert len(tries) == 1
 

@@ -1,8 +1,6 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +20,8 @@ from revsearch.storage.artifact import Artifact, Draft, complete, fetch, find, l
 from revsearch.storage.card import Card, Counts, Part
 from revsearch.storage.local import LocalStore
 from revsearch.storage.reject_table import encode_rejects
-from revsearch.storage.store import KeyInfo, Store
+from revsearch.storage.store import Store
+from tests.storage.failing import FailingStore
 
 Rows = NDArray[np.int64]
 ID = "0123456789ab"
@@ -345,32 +344,6 @@ def test_rows_that_are_still_missing_are_an_error_and_no_artifact(store: LocalSt
 
 
 # The storage layer fails at call N
-
-
-class FailingStore:
-    """Passes calls on; the Nth fails, before it does anything or when it is done (its answer is lost)."""
-
-    def __init__(self, store: Store, at: int, *, done: bool) -> None:
-        self.store, self.at, self.done, self.calls = store, at, done, 0
-
-    @property
-    def uri(self) -> str:
-        return self.store.uri
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *args: self._called(getattr(self.store, name), args)
-
-    def list(self, prefix: str) -> Iterator[KeyInfo]:
-        return iter(self._called(lambda: list(self.store.list(prefix)), ()))
-
-    def _called(self, method: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        self.calls += 1
-        if self.calls != self.at:
-            return method(*args)
-        if self.done:
-            with suppress(MissingArtifact):
-                method(*args)
-        raise StoreUnavailable("the store does not answer")
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])

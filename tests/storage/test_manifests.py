@@ -11,6 +11,7 @@ from revsearch.errors import CorruptArtifact, MissingArtifact
 from revsearch.manifest import ROLES, Manifest, Role
 from revsearch.storage.artifact import Draft
 from revsearch.storage.card import Counts
+from revsearch.storage.folder import Folder
 from revsearch.storage.local import LocalStore
 from revsearch.storage.manifests import (
     StoredManifest,
@@ -19,8 +20,8 @@ from revsearch.storage.manifests import (
     encode_manifest,
     locate,
     note_roots,
-    uri_of,
 )
+from revsearch.storage.roots import Place
 
 HOSTILE_IDS = [
     "🦍.jpg", "é.jpg", "e\u0301.jpg", "\u202egpj.exe", "a\nb\tc.jpg", "\"'`.jpg", "<script>alert(1)</script>.jpg",
@@ -216,7 +217,10 @@ def test_a_place_that_cannot_be_read_is_corrupt(store: LocalStore, found: Stored
         _ = found.roots
 
 
-ROOTS = {"": "/all", "gallery/": "/g", "gallery/deep/": "/d", "query/": "/q"}
+ROOTS = {
+    prefix: Folder(Path(root))
+    for prefix, root in {"": "/all", "gallery/": "/g", "gallery/deep/": "/d", "query/": "/q"}.items()
+}
 
 
 @pytest.mark.parametrize(
@@ -234,9 +238,4 @@ ROOTS = {"": "/all", "gallery/": "/g", "gallery/deep/": "/d", "query/": "/q"}
 )
 def test_the_longest_prefix_that_fits_tells_the_place(id: str, location: str | None, expected: tuple[str, str]) -> None:
     block = dataclasses.replace(manifest(2), ids=column("x", id), locations=column(None, location))
-    assert locate(block, 1, ROOTS) == (expected[0], Path(expected[1]))
-
-
-def test_a_uri_is_text_whatever_the_roots_name() -> None:
-    assert uri_of(Path("/data/set"), "a/b.jpg") == "/data/set/a/b.jpg"
-    assert uri_of(Path("/data/\udcffset"), "a/%FE.jpg") == "/data/%FFset/a/%FE.jpg"
+    assert locate(block, 1, ROOTS) == Place(Folder(Path(expected[1])), expected[0])

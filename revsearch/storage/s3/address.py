@@ -1,16 +1,24 @@
 """Addresses of buckets and of what is in them: `s3://bucket/key`."""
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
 from revsearch.errors import InvalidSpec
 
 SCHEME = "s3://"
+_BUCKET = re.compile(r"s3://[A-Za-z0-9._-]+(?=/)")
 
 
 def is_s3(uri: str) -> bool:
     """Say whether an address is one of a bucket, and not of a folder."""
     return uri.startswith(SCHEME)
+
+
+def root_that_allows(location: str) -> str:
+    """Return what to say of an address outside the root: which `--root` would allow it; nothing of other URLs."""
+    found = _BUCKET.match(location)
+    return f"; --root {found[0]} allows it" if found else ""
 
 
 @dataclass(frozen=True, slots=True)

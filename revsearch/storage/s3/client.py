@@ -7,6 +7,9 @@ environment, a profile, or the role of its machine.
 import base64
 import hashlib
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -15,21 +18,31 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from revsearch.errors import InvalidSpec
 from revsearch.storage.s3.failures import mapped
+from revsearch.storage.s3.patience import Patience
 
 MAX_CONNECTIONS = 64  # of one process: threads that read images, and parts of transfers
-_ATTEMPTS = 10  # of a request: where 3 of 10 answers are errors, 1 request of 170,000 fails
-_ATTEMPTS_OF_THE_FIRST = 3  # of the first request of a command, which tells whether anybody answers at all
-_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 5, 30
-_AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+_LOCKS: dict[int, threading.RLock] = {}  # by process: one that is forked may find its parent's locked
+
+_PATIENT = Patience(connect_s=5, read_s=30, in_all_s=60)
+_IMPATIENT = Patience(connect_s=3, read_s=4, in_all_s=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a bucket's server is: url None for Amazon's own, region None for its default."""
+    """Where a bucket's server is.
+
+    Attributes:
+        url: None for Amazon's own.
+        region: None for the server's default.
+        addressing: `virtual` where the bucket is to be part of the host name, None for what suits the server.
+    """
 
     url: str | None = None
     region: str | None = None
+    addressing: str | None = None
 
     @classmethod
     def of_environment(cls) -> Self:
@@ -39,11 +52,14 @@ class Endpoint:
         Raises:
             InvalidSpec: where that configuration cannot be used.
         """
-        with mapped("the configuration of S3"):
+        with _configuring():
             session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
-            meta = session.client("s3", config=Config(signature_version=UNSIGNED)).meta
-        own = not str(meta.endpoint_url).endswith(_AMAZON)
-        return cls(str(meta.endpoint_url) if own else None, session.region_name)
+            plain = Config(signature_version=UNSIGNED)
+            asked = session.client("s3", config=plain).meta
+            amazon = session.client("s3", config=plain.merge(Config(ignore_configured_endpoint_urls=True))).meta
+        own = asked.endpoint_url != amazon.endpoint_url
+        addressing = (asked.config.s3 or {}).get("addressing_style")
+        return cls(asked.endpoint_url if own else None, session.region_name, addressing)
 
 
 def client_of(endpoint: Endpoint, *, patient: bool = True) -> Any:
@@ -54,29 +70,46 @@ def client_of(endpoint: Endpoint, *, patient: bool = True) -> Any:
     Raises:
         InvalidSpec: where the configuration cannot be used.
     """
-    return _client(endpoint, patient, os.getpid())  # a forked process must not share its parent's connections
+    with one_at_a_time():
+        return _client(endpoint, _PATIENT if patient else _IMPATIENT, os.getpid())
+
+
+def one_at_a_time() -> AbstractContextManager[object]:
+    """Return this process's lock for making clients: threads that begin together would make one each, for seconds."""
+    return _LOCKS.setdefault(os.getpid(), threading.RLock())
 
 
 @lru_cache
-def _client(endpoint: Endpoint, patient: bool, process: int) -> Any:  # noqa: ARG001  # the process is a key of the cache
-    with mapped("the configuration of S3"):
+def _client(endpoint: Endpoint, patience: Patience, process: int) -> Any:  # noqa: ARG001  # see below
+    """Make a client; a process that was forked makes its own, and leaves its parent's connections alone."""
+    with _configuring():
         session = boto3.Session(region_name=endpoint.region)
         config = Config(
-            retries={"mode": "adaptive", "max_attempts": _ATTEMPTS if patient else _ATTEMPTS_OF_THE_FIRST},
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S if patient else _CONNECT_TIMEOUT_S,
-            max_pool_connections=MAX_CONNECTIONS,
             signature_version=UNSIGNED if _is_anonymous(session) else None,
-            # A bucket as the first part of a host name needs a name server that plays along.
-            s3={"addressing_style": "path" if endpoint.url else "auto"},
+            max_pool_connections=MAX_CONNECTIONS,
+            connect_timeout=patience.connect_s,
+            read_timeout=patience.read_s,
+            retries={"mode": "standard", "total_max_attempts": 1},  # `Patience` tries again
+            s3=endpoint.addressing and {"addressing_style": endpoint.addressing},
+            ignore_configured_endpoint_urls=True,  # this process may be configured otherwise than the one that asks
             # boto3's own checksums come in trailers that other servers than Amazon's do not understand.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
         client = session.client("s3", endpoint_url=endpoint.url, config=config)
+    patience.rule(client)
     for operation in ("PutObject", "UploadPart"):
         client.meta.events.register(f"before-call.s3.{operation}", _add_content_md5)
     return client
+
+
+@contextmanager
+def _configuring() -> Iterator[None]:
+    try:
+        with mapped("the configuration of S3"):
+            yield
+    except ValueError as error:  # what botocore says of an address that is none
+        raise InvalidSpec(f"the configuration of S3: {error}; look at AWS_ENDPOINT_URL and ~/.aws/config") from error
 
 
 def _is_anonymous(session: boto3.Session) -> bool:

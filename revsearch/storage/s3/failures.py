@@ -10,11 +10,9 @@ from s3transfer.exceptions import RetriesExceededError
 from urllib3.exceptions import HTTPError
 
 from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
-from revsearch.storage.store import NO_ROOM
+from revsearch.storage.store import NO_ROOM, NOT_USABLE
 
-_NO_ROOM = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"}
-_CREDENTIALS = "; look at AWS_PROFILE, AWS_ACCESS_KEY_ID and what `aws sts get-caller-identity` says"
-_MAY_PASS = (
+MAY_PASS = (
     boto.HTTPClientError,
     boto.ConnectionError,
     boto.ResponseStreamingError,
@@ -22,6 +20,27 @@ _MAY_PASS = (
     boto.CapacityNotAvailableError,
     RetriesExceededError,
     HTTPError,
+)
+_PASSING_STATUS = {408, 409, 429, 500, 502, 503, 504}  # 409: another write to the key was under way
+# The first comes after a slow body; the others where a body did not arrive as it was sent.
+_PASSING_CODES = {"RequestTimeout", "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"}
+_NO_ROOM = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"}
+_ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+_ABOUT_KEYS = {
+    "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch", "TokenRefreshRequired",
+}  # fmt: skip
+_OF_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.ProfileNotFound,
+    boto.SSOError,
+    boto.TokenRetrievalError,
+)
+_CREDENTIALS = (
+    "; look at AWS_PROFILE, AWS_ACCESS_KEY_ID and what `aws sts get-caller-identity` says; without credentials only "
+    "public buckets can be read"
 )
 
 
@@ -32,23 +51,27 @@ def mapped(where: str) -> Iterator[None]:
     Raises:
         MissingArtifact: where the key is not there.
         InvalidSpec: where the bucket is not, access is denied, or the configuration cannot be used.
-        DiskFull: where the server has no room left.
+        DiskFull: where the server has no room left, or this machine for what is downloaded.
         StoreUnavailable: for all that may pass.
     """
     try:
         yield
     except ClientError as error:
         raise _answered(error, where) from error
+    except MAY_PASS as error:
+        raise _not_whole(where, error) from error
     except OSError as error:
-        if error.errno in NO_ROOM:  # where a download goes to
-            raise DiskFull(
-                f"{where}: no room left on this machine for it; make room and run the command again"
-            ) from error
-        raise StoreUnavailable(_not_whole(where, error)) from error
-    except _MAY_PASS as error:
-        raise StoreUnavailable(_not_whole(where, error)) from error
-    except (BotoCoreError, Boto3Error, ValueError) as error:
-        raise InvalidSpec(f"{where}: {_short(error)}{_CREDENTIALS}") from error
+        raise _of_this_machine(error, where) from error
+    except RecursionError as error:  # botocore asks for the region, is sent elsewhere again, and so on
+        raise InvalidSpec(f"{where}: every answer leads elsewhere: no S3 server, or https:// is needed") from error
+    except (BotoCoreError, Boto3Error) as error:
+        hint = _CREDENTIALS if isinstance(error, _OF_CREDENTIALS) else ""
+        raise InvalidSpec(f"{where}: {_said(error)}{hint}") from error
+
+
+def may_pass(status: int, code: str) -> bool:
+    """Say whether an answer that is an error may be another when it is asked for again."""
+    return status in _PASSING_STATUS or code in _PASSING_CODES
 
 
 def status_of(error: ClientError) -> int:
@@ -61,29 +84,43 @@ def is_without_bucket(error: ClientError) -> bool:
     return _code(error) == "NoSuchBucket"
 
 
+def is_about_keys(error: ClientError) -> bool:
+    """Say whether the keys that a request was signed with are refused, and not what it asks for."""
+    return _code(error) in _ABOUT_KEYS
+
+
 def _answered(error: ClientError, where: str) -> RevsearchError:
     code, status = _code(error), status_of(error)
     said = f"{where}: {status} {code}: {error.response.get('Error', {}).get('Message') or 'no message'}"
     if code in _NO_ROOM or status == 507:
         return DiskFull(f"{said}; make room and run the command again")
-    if code == "NoSuchBucket":
+    if is_without_bucket(error):
         return InvalidSpec(f"{said}; the bucket must be made before: `aws s3 mb`")
     if status == 404:
-        return MissingArtifact(f"no {where}")
-    if status in (429, 408, 409) or status >= 500:
+        return MissingArtifact(f"nothing at {where}")
+    if may_pass(status, code):
         return StoreUnavailable(f"{said}; try again")
-    if status in (301, 307, 308) or code in ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
+    if status in (301, 307, 308) or code in _ELSEWHERE:
         return InvalidSpec(f"{said}; the bucket is in another region: set AWS_REGION")
     return InvalidSpec(f"{said}{_CREDENTIALS}" if status in (400, 401, 403) else said)
+
+
+def _of_this_machine(error: OSError, where: str) -> RevsearchError:
+    """Return what went wrong with a file that is uploaded or downloaded, or with a socket."""
+    if error.errno in NO_ROOM:
+        return DiskFull(f"{where}: no room left on this machine for it; make room and run the command again")
+    if error.errno in NOT_USABLE:
+        return InvalidSpec(f"{where}: {error.strerror} at {error.filename}; choose another TMPDIR")
+    return _not_whole(where, error)
 
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _not_whole(where: str, error: Exception) -> str:
-    return f"{where}: no answer, or not a whole one: {_short(error)}; try again"
+def _not_whole(where: str, error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"{where}: no answer, or not a whole one: {_said(error)}; try again")
 
 
-def _short(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

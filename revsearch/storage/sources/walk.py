@@ -1,17 +1,14 @@
 """Walk a folder of images: every file is listed, ignored by its kind, or lies in a folder that is accounted for."""
 
 import os
-from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from revsearch.errors import InvalidSpec
 from revsearch.rejects import Reason, Reject
 from revsearch.storage.images import reason_of
 from revsearch.storage.names import encode_id
-from revsearch.storage.sources.listing import Listing
+from revsearch.storage.sources.listing import Found, Listing
 
 STAGE = "manifest"
 NO_PICTURES = frozenset({".json", ".txt", ".csv", ".tsv", ".jsonl", ".parquet", ".npy", ".md", ".html"})
@@ -33,7 +30,7 @@ def list_folder(root: Path, *, follow_symlinks: bool) -> Listing:
     except OSError as error:
         raise InvalidSpec(f"{root}: expected a folder of images: {error.strerror}; check the path") from error
     walk.run(str(root))
-    return walk.listing()
+    return walk.found.listing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +44,7 @@ class _Folder:
 class _Walk:
     real_root: str
     follow_symlinks: bool
-    ids: list[str] = field(default_factory=list)
-    sizes: "array[int]" = field(default_factory=lambda: array("q"))
-    mtimes_ns: "array[int]" = field(default_factory=lambda: array("q"))
-    ignored: int = 0
-    rejects: list[Reject] = field(default_factory=list)
+    found: Found = field(default_factory=Found)
     pending: list[_Folder] = field(default_factory=list)
 
     def run(self, root: str) -> None:
@@ -67,19 +60,16 @@ class _Walk:
 
     def see(self, entry: "os.DirEntry[str]", folder: _Folder) -> None:
         if entry.name.startswith("."):
-            self.ignored += 1
+            self.found.ignored += 1
         elif _is_folder(entry):
             self.enter(entry, folder)
         elif os.path.splitext(entry.name)[1].lower() in NO_PICTURES:  # noqa: PTH122  # a Path a file is slow
-            self.ignored += 1
+            self.found.ignored += 1
         else:
             self.add(entry, folder)
 
     def add(self, entry: "os.DirEntry[str]", folder: _Folder) -> None:
-        size, mtime_ns = _facts(entry)
-        self.ids.append(_id(entry, folder))
-        self.sizes.append(size)
-        self.mtimes_ns.append(mtime_ns)
+        self.found.add(_id(entry, folder), *_facts(entry))
 
     def enter(self, entry: "os.DirEntry[str]", folder: _Folder) -> None:
         linked = entry.is_symlink()
@@ -100,19 +90,7 @@ class _Walk:
         return None
 
     def reject(self, id: str, reason: Reason, message: str) -> None:
-        self.rejects.append(Reject(id, id, STAGE, reason, message))
-
-    def listing(self) -> Listing:
-        order = np.array(sorted(range(len(self.ids)), key=self.ids.__getitem__), np.int64)
-        ids = np.empty(len(self.ids), object)
-        ids[:] = self.ids
-        return Listing(
-            ids=ids[order],
-            sizes=np.array(self.sizes, np.int64)[order],
-            mtimes_ns=np.array(self.mtimes_ns, np.int64)[order],
-            ignored=self.ignored,
-            rejects=tuple(sorted(self.rejects, key=lambda reject: reject.id)),
-        )
+        self.found.rejects.append(Reject(id, id, STAGE, reason, message))
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -2,22 +2,22 @@
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path
 
 from revsearch.errors import InvalidSpec
 from revsearch.storage.tables.lines import Lines
+from revsearch.storage.tables.list_file import ListFile
 from revsearch.storage.tables.rows import MAX_COLUMNS, Broken, Rows, in_blocks
 from revsearch.storage.tables.text import text_lines
 
 
-def delimited_rows(path: Path, delimiter: str) -> Iterator[Rows]:
+def delimited_rows(table: ListFile, delimiter: str) -> Iterator[Rows]:
     """Yield the rows of a delimited file with a header line, in blocks.
 
     Raises:
         InvalidSpec: for a header that cannot be read or names a column twice, and as `text_lines` does.
     """
-    lines = Lines(text_lines(path))
-    header = _header(lines, delimiter, path)
+    lines = Lines(text_lines(table))
+    header = _header(lines, delimiter, table)
 
     def add(rows: Rows, records: list[tuple[int, list[str]]]) -> None:
         columns = zip(*(cells for _, cells in records), strict=True) if records else [()] * len(header)
@@ -27,16 +27,16 @@ def delimited_rows(path: Path, delimiter: str) -> Iterator[Rows]:
     return in_blocks(_records(lines, delimiter, len(header)), lines.chars_read, add)
 
 
-def _header(lines: Lines, delimiter: str, path: Path) -> list[str]:
+def _header(lines: Lines, delimiter: str, table: ListFile) -> list[str]:
     try:
         header = next((cells for cells in csv.reader(lines, delimiter=delimiter, strict=True) if cells), [])
     except csv.Error as error:
-        raise InvalidSpec(f"{path} line 1: expected a header with column names: {error}") from error
+        raise InvalidSpec(f"{table} line 1: expected a header with column names: {error}") from error
     lines.take()
     twice = sorted({name for name in header if header.count(name) > 1}) if len(header) <= MAX_COLUMNS else []
     if twice or len(header) > MAX_COLUMNS:
         found = f"{twice} more than once" if twice else f"{len(header)} columns"
-        raise InvalidSpec(f"{path} line 1: expected at most {MAX_COLUMNS} columns, each named once; found {found}")
+        raise InvalidSpec(f"{table} line 1: expected at most {MAX_COLUMNS} columns, each named once; found {found}")
     return header
 
 

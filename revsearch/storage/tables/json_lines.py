@@ -2,29 +2,29 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from revsearch.errors import InvalidSpec
 from revsearch.storage.tables.lines import Lines
+from revsearch.storage.tables.list_file import ListFile
 from revsearch.storage.tables.rows import MAX_COLUMNS, Broken, Cells, Rows, in_blocks
 from revsearch.storage.tables.text import text_lines
 
 _Object = tuple[int, dict[str, str | None]]
 
 
-def json_rows(path: Path) -> Iterator[Rows]:
+def json_rows(table: ListFile) -> Iterator[Rows]:
     """Yield the rows of a JSON Lines file in blocks; a block's columns are all names found in it.
 
     Raises:
         InvalidSpec: for more than `MAX_COLUMNS` names, and as `text_lines` does.
     """
-    lines = Lines(text_lines(path))
+    lines = Lines(text_lines(table))
 
     def add(rows: Rows, objects: list[_Object]) -> None:
         before = len(rows.lines) - len(objects)
         for n, (line, cells) in enumerate(objects, before):
             for name, value in cells.items():
-                _column(rows, name, n, f"{path} line {line}").append(value)
+                _column(rows, name, n, f"{table} line {line}").append(value)
         for column in rows.columns.values():
             column.extend([None] * (len(rows.lines) - len(column)))
 

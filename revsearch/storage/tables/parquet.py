@@ -2,35 +2,35 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from revsearch.errors import InvalidSpec
+from revsearch.storage.tables.list_file import ListFile
 from revsearch.storage.tables.rows import BLOCK_ROWS, MAX_COLUMNS, Cells, Rows
 
 
-def parquet_rows(path: Path) -> Iterator[Rows]:
+def parquet_rows(table: ListFile) -> Iterator[Rows]:
     """Yield the rows of a Parquet file in blocks.
 
     Raises:
         InvalidSpec: where it cannot be read as Parquet, or a column has no form as text.
     """
-    blocks = _blocks(path)
+    blocks = _blocks(table)
     while True:
         try:
             block = next(blocks, None)
         except (pa.ArrowException, OSError, ValueError) as error:  # broken pages, text that is no UTF-8
-            raise InvalidSpec(f"{path}: cannot be read as Parquet: {error}; write it again") from error
+            raise InvalidSpec(f"{table}: cannot be read as Parquet: {error}; write it again") from error
         if block is None:
             return
         yield block
 
 
-def _blocks(path: Path) -> Iterator[Rows]:
-    with pq.ParquetFile(path, pre_buffer=False) as file:  # pre_buffer keeps whole row groups in memory
-        _require_text_columns(file.schema_arrow, path)
+def _blocks(table: ListFile) -> Iterator[Rows]:
+    with pq.ParquetFile(table.path, pre_buffer=False) as file:  # pre_buffer keeps whole row groups in memory
+        _require_text_columns(file.schema_arrow, table)
         row = 1
         for batch in file.iter_batches(batch_size=BLOCK_ROWS):
             columns = {name: _cells(batch.column(n)) for n, name in enumerate(batch.schema.names)}
@@ -38,13 +38,13 @@ def _blocks(path: Path) -> Iterator[Rows]:
             row += batch.num_rows
 
 
-def _require_text_columns(schema: pa.Schema, path: Path) -> None:
+def _require_text_columns(schema: pa.Schema, table: ListFile) -> None:
     names = schema.names
     if len(set(names)) < len(names) or len(names) > MAX_COLUMNS:
-        raise InvalidSpec(f"{path}: expected at most {MAX_COLUMNS} columns, each named once; found {names[:5]} …")
+        raise InvalidSpec(f"{table}: expected at most {MAX_COLUMNS} columns, each named once; found {names[:5]} …")
     without = [f"{field.name!r} ({field.type})" for field in schema if not _has_text(field.type)]
     if without:
-        raise InvalidSpec(f"{path}: expected columns of text, numbers or lists; found {', '.join(without)}; drop them")
+        raise InvalidSpec(f"{table}: expected columns of text, numbers or lists; found {', '.join(without)}; drop them")
 
 
 def _has_text(kind: pa.DataType) -> bool:

@@ -2,28 +2,28 @@
 
 from collections.abc import Iterator
 from io import BufferedReader, StringIO
-from pathlib import Path
 
 from revsearch.errors import InvalidSpec
+from revsearch.storage.tables.list_file import ListFile
 
 MAX_LINE_BYTES = 2**18
 _CHUNK_BYTES = 2**20
 _BOM = b"\xef\xbb\xbf"
 
 
-def text_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of `path`, each with its `\\n`, without a byte order mark.
+def text_lines(table: ListFile) -> Iterator[str]:
+    """Yield the lines of a list, each with its `\\n`, without a byte order mark.
 
     Raises:
         InvalidSpec: naming the byte that is no UTF-8, or the line that is longer than `MAX_LINE_BYTES`.
     """
     line = 1
-    with path.open("rb") as file:
+    with table.path.open("rb") as file:
         for offset, chunk in _whole_lines(file):
             longest = max(map(len, chunk.split(b"\n"))) if len(chunk) > MAX_LINE_BYTES else 0
             if longest > MAX_LINE_BYTES:
-                raise InvalidSpec(_too_long(path, line, chunk))
-            yield from StringIO(_decoded(chunk, offset, path), newline="\n")
+                raise InvalidSpec(_too_long(table, line, chunk))
+            yield from StringIO(_decoded(chunk, offset, table), newline="\n")
             line += chunk.count(b"\n")
 
 
@@ -44,13 +44,13 @@ def _whole_lines(file: BufferedReader) -> Iterator[tuple[int, bytes]]:
         yield offset, rest
 
 
-def _decoded(chunk: bytes, offset: int, path: Path) -> str:
+def _decoded(chunk: bytes, offset: int, table: ListFile) -> str:
     try:
         return chunk.decode()
     except UnicodeDecodeError as error:
-        raise InvalidSpec(f"{path}: not UTF-8 at byte {offset + error.start}; save the list as UTF-8") from error
+        raise InvalidSpec(f"{table}: not UTF-8 at byte {offset + error.start}; save the list as UTF-8") from error
 
 
-def _too_long(path: Path, line: int, chunk: bytes) -> str:
+def _too_long(table: ListFile, line: int, chunk: bytes) -> str:
     before = next(n for n, text in enumerate(chunk.split(b"\n")) if len(text) > MAX_LINE_BYTES)
-    return f"{path} line {line + before}: longer than {MAX_LINE_BYTES} bytes; a list has one image a line"
+    return f"{table} line {line + before}: longer than {MAX_LINE_BYTES} bytes; a list has one image a line"

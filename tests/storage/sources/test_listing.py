@@ -15,14 +15,14 @@ class Entry(NamedTuple):
 
     id: str
     size: int
-    mtime_ns: int
+    version: int
 
 
 def listing(*entries: Entry, rejects: tuple[Reject, ...] = ()) -> Listing:
     return Listing(
         ids=np.array([entry.id for entry in entries], object),
         sizes=np.array([entry.size for entry in entries], np.int64),
-        mtimes_ns=np.array([entry.mtime_ns for entry in entries], np.int64),
+        versions=np.array([entry.version for entry in entries], np.int64),
         ignored=0,
         rejects=rejects,
     )
@@ -39,7 +39,7 @@ A, B = Entry("a.jpg", 10, 5), Entry("b.jpg", 20, 6)
         listing(A, B, Entry("c.jpg", 0, 0)),
         listing(A._replace(id="A.jpg"), B),
         listing(A._replace(size=11), B),
-        listing(A, B._replace(mtime_ns=7)),
+        listing(A, B._replace(version=7)),
         listing(Entry("a.jp", 10, 5), Entry("gb.jpg", 20, 6)),
         listing(A, B, rejects=(Reject("c", "c", "manifest", Reason.PERMISSION, ""),)),
     ],

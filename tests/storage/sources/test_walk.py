@@ -36,7 +36,7 @@ def test_sizes_and_times_are_the_files(tmp_path: Path) -> None:
     listing = listed(tmp_path)
     assert len(listing) == 2
     assert (listing.ids.tolist(), listing.sizes.tolist()) == (["a.jpg", "b/1.jpg"], [5, 7])
-    assert listing.mtimes_ns[0] == 1_700_000_000_123_456_789
+    assert listing.versions[0] == 1_700_000_000_123_456_789
 
 
 def test_an_empty_folder_is_an_empty_listing(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import pytest
 
 from revsearch.errors import InvalidSpec
 from revsearch.storage.tables.delimited import delimited_rows
+from revsearch.storage.tables.list_file import ListFile
 from revsearch.storage.tables.rows import Rows
 
 
 def rows_of(tmp_path: Path, text: str | bytes, delimiter: str = ",") -> Rows:
     path = tmp_path / "list.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    (rows,) = delimited_rows(path, delimiter)
+    (rows,) = delimited_rows(ListFile.at(path), delimiter)
     return rows
 
 
@@ -23,7 +24,7 @@ def test_agrees_with_the_csv_module_on_random_fields(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([["uri", "label", "x"], *records])
-    (rows,) = delimited_rows(path, ",")
+    (rows,) = delimited_rows(ListFile.at(path), ",")
     assert [list(record) for record in zip(*rows.columns.values(), strict=True)] == records
     assert not rows.broken
 

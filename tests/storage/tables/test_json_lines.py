@@ -5,13 +5,14 @@ import pytest
 
 from revsearch.errors import InvalidSpec
 from revsearch.storage.tables.json_lines import json_rows
+from revsearch.storage.tables.list_file import ListFile
 from revsearch.storage.tables.rows import BLOCK_ROWS, MAX_COLUMNS, Rows
 
 
 def rows_of(tmp_path: Path, text: str) -> Rows:
     path = tmp_path / "list.jsonl"
     path.write_bytes(text.encode())
-    (rows,) = json_rows(path)
+    (rows,) = json_rows(ListFile.at(path))
     return rows
 
 
@@ -70,7 +71,7 @@ def test_names_that_come_and_go_are_filled_up(tmp_path: Path) -> None:
 def test_every_block_begins_afresh(tmp_path: Path) -> None:
     path = tmp_path / "list.jsonl"
     path.write_text('{"a": "1"}\n' * BLOCK_ROWS + '{"b": "2"}\n')
-    first, second = json_rows(path)
+    first, second = json_rows(ListFile.at(path))
     assert list(first.columns) == ["a"]
     assert (second.columns, second.lines) == ({"b": ["2"]}, [BLOCK_ROWS + 1])
 

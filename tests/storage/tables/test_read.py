@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ import pytest
 
 from revsearch.errors import InvalidSpec, StoreUnavailable
 from revsearch.rejects import Reason, Rejection
+from revsearch.storage.folder import Folder
 from revsearch.storage.images import read_image
-from revsearch.storage.tables import TableBlock, read_table
+from revsearch.storage.tables import ListFile, TableBlock, read_table
 from revsearch.storage.tables.rows import BLOCK_ROWS
 
 Rows = list[dict[str, str]]
@@ -42,14 +43,18 @@ def write(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Rows], Pa
     return lambda rows: write_as(request.param, tmp_path, rows)
 
 
+def blocks_of(path: Path, on_bad_row: str = "fail") -> Iterator[TableBlock]:
+    return read_table(ListFile.at(path), Folder(path.parent), on_bad_row=on_bad_row)
+
+
 def read(path: Path, on_bad_row: str = "fail") -> TableBlock:
-    (block,) = read_table(path, on_bad_row=on_bad_row)
+    (block,) = blocks_of(path, on_bad_row)
     return block
 
 
 def problem(path: Path, on_bad_row: str = "fail") -> str:
     with pytest.raises(InvalidSpec) as caught:
-        list(read_table(path, on_bad_row=on_bad_row))
+        list(blocks_of(path, on_bad_row))
     return str(caught.value)
 
 
@@ -141,7 +146,7 @@ def test_what_lies_outside_is_passed_on_and_rejected_by_the_reader(uri: str, wri
 def test_an_absolute_path_below_the_root_has_its_relative_id(tmp_path: Path) -> None:
     path = text_file(tmp_path, f"uri\n{tmp_path}/set/a.jpg\n")
     assert list(read(path).ids) == ["set/a.jpg"]
-    (block,) = read_table(path, on_bad_row="fail", root=tmp_path / "set")
+    (block,) = read_table(ListFile.at(path), Folder(tmp_path / "set"), on_bad_row="fail")
     assert list(block.ids) == ["a.jpg"]
 
 
@@ -194,13 +199,13 @@ def test_a_file_system_that_fails_is_transient(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Path, "open", fail)
     with pytest.raises(StoreUnavailable):
-        list(read_table(path, on_bad_row="fail"))
+        list(blocks_of(path))
 
 
 def test_every_block_has_the_same_extra_columns(tmp_path: Path) -> None:
     lines = [f'{{"uri": "{n}.jpg"}}\n' for n in range(BLOCK_ROWS)]
     path = text_file(tmp_path, "".join([*lines, '{"uri": "last.jpg", "box": [1, 2.5]}\n']), "list.jsonl")
-    blocks = list(read_table(path, on_bad_row="fail"))
+    blocks = list(blocks_of(path))
     assert [len(block) for block in blocks] == [BLOCK_ROWS, 1]
     assert not np.any(blocks[0].extra["box"])
     assert list(blocks[1].extra["box"]) == ["[1, 2.5]"]
@@ -217,14 +222,15 @@ def test_a_real_list_is_read_whole(shared_data: Path) -> None:
 TEN_MILLION = """
     import re, sys
     from pathlib import Path
-    from revsearch.storage.tables import read_table
+    from revsearch.storage.folder import Folder
+    from revsearch.storage.tables import ListFile, read_table
 
     path, n = Path(sys.argv[1]), 10_000_000
     with path.open("w") as file:
         file.write("uri,label\\n")
         for start in range(0, n, 100_000):
             file.write("".join(f"{i % 1000:03d}/{i:08d}.jpg,class{i % 1000}\\n" for i in range(start, start + 100_000)))
-    read = sum(len(block) for block in read_table(path, on_bad_row="fail"))
+    read = sum(len(block) for block in read_table(ListFile.at(path), Folder(path.parent), on_bad_row="fail"))
     # not ru_maxrss: that also counts the process that this one was forked from
     print(read, 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))
 """

@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 
 from revsearch.errors import InvalidSpec
+from revsearch.storage.tables.list_file import ListFile
 from revsearch.storage.tables.text import MAX_LINE_BYTES, text_lines
 
 
 def lines_of(tmp_path: Path, data: bytes) -> list[str]:
     path = tmp_path / "list.csv"
     path.write_bytes(data)
-    return list(text_lines(path))
+    return list(text_lines(ListFile.at(path)))
 
 
 def test_lines_of_many_chunks_come_back_whole(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_a_line_of_a_gigabyte_costs_little_memory(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(InvalidSpec, match="line 1: longer than"):
-            list(text_lines(path))
+            list(text_lines(ListFile.at(path)))
         assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
     finally:
         tracemalloc.stop()

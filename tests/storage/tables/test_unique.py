@@ -1,7 +1,9 @@
 import random
 from pathlib import Path
 
+from revsearch.storage.roots import open_root
 from revsearch.storage.tables.block import TableBlock, table_block
+from revsearch.storage.tables.list_file import ListFile
 from revsearch.storage.tables.rows import Rows
 from revsearch.storage.tables.unique import SeenIds
 
@@ -9,7 +11,7 @@ from revsearch.storage.tables.unique import SeenIds
 def blocks_of(ids: list[str], size: int) -> list[TableBlock]:
     starts = range(0, len(ids), size)
     rows = [Rows(list(range(n, min(n + size, len(ids)))), {"uri": [*ids[n : n + size]]}) for n in starts]
-    return [table_block(block, Path("list.csv"), Path(), "line") for block in rows]
+    return [table_block(block, ListFile.at(Path("list.csv")), open_root(".")) for block in rows]
 
 
 def repeated(ids: list[str], limit: int, size: int = 50) -> list[tuple[str, int, int]]:

@@ -1,0 +1,53 @@
+"""One image's bytes from a bucket: an object, or why there is none."""
+
+from botocore.exceptions import ClientError, ParamValidationError
+
+from revsearch.errors import InvalidSpec, MissingArtifact, StoreUnavailable
+from revsearch.rejects import Reason, Rejection
+from revsearch.storage.s3.address import S3Address
+from revsearch.storage.s3.bodies import TooLarge
+from revsearch.storage.s3.client import Endpoint
+from revsearch.storage.s3.direct import read_directly
+from revsearch.storage.s3.failures import is_about_keys, is_without_bucket, status_of
+
+_FORBIDDEN = 403
+
+
+def read_object(endpoint: Endpoint, address: S3Address, max_bytes: int) -> bytes:
+    """Return the bytes of the image at an address.
+
+    Raises:
+        Rejection: `missing`, `permission`, `empty`, `too_many_bytes` (none of them is read), or `store_error` where
+            the server fails.
+        InvalidSpec: where the keys of this process are refused: no object will be had.
+    """
+    try:
+        data = read_directly(endpoint, address, max_bytes)
+    except TooLarge as error:
+        raise _rejection(Reason.TOO_MANY_BYTES, address, f"{error}, expected at most {max_bytes}") from error
+    except MissingArtifact as error:
+        raise _rejection(Reason.MISSING, address, "no such object") from error
+    except StoreUnavailable as error:
+        raise Rejection(Reason.STORE_ERROR, str(error)) from error
+    except InvalidSpec as error:
+        if (reason := _reason(error.__cause__)) is None:
+            raise
+        raise Rejection(reason, str(error)) from error
+    if not data:
+        raise _rejection(Reason.EMPTY, address, "no bytes")
+    return data
+
+
+def _rejection(reason: Reason, address: S3Address, why: str) -> Rejection:
+    return Rejection(reason, f"{str(address)!r}: {why}")
+
+
+def _reason(cause: BaseException | None) -> Reason | None:
+    """Return why one object is not to be had; None where none is. No address that a list names ends a job."""
+    if isinstance(cause, ParamValidationError):  # no bucket can have this name, or no key
+        return Reason.MISSING
+    if not isinstance(cause, ClientError) or is_about_keys(cause):
+        return None
+    if is_without_bucket(cause):
+        return Reason.MISSING
+    return Reason.PERMISSION if status_of(cause) == _FORBIDDEN else Reason.STORE_ERROR

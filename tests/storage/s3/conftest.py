@@ -1,0 +1,43 @@
+"""Stores behind a proxy that answers wrongly."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from revsearch.storage.opening import open_store
+from revsearch.storage.store import Store
+from tests.servers.faulty import Plan, Proxy, faulty, none
+from tests.servers.server import Server
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A store, the proxy that it is reached by, and the same store reached past it."""
+
+    store: Store
+    proxy: Proxy
+    truth: Store
+
+    def by(self, plan: Plan) -> Store:
+        """The store, from now on by another plan."""
+        self.proxy.reset(plan)
+        return self.store
+
+
+@pytest.fixture(params=["moto", "radosgw"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each of the S3 servers."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def reached(server: Server, in_environment_of: Callable[..., None]) -> Iterator[Reached]:
+    """An empty store in each of the servers."""
+    bucket = server.make_bucket()
+    in_environment_of(server)
+    truth = open_store(f"{bucket}/a")
+    with faulty(server, none) as proxy:
+        in_environment_of(proxy.server)
+        yield Reached(open_store(f"{bucket}/a"), proxy, truth)
