@@ -54,7 +54,7 @@ def report_of(line: str) -> Mapping[str, Any] | None:
         return None
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and found.keys() >= _REPORT else None
 

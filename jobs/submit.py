@@ -23,7 +23,7 @@ from revsearch.specs import option
 
 if TYPE_CHECKING:
     from revsearch.stages.job_server import JobServer, Submission
-    from revsearch.stages.shipping import Shipment
+    from revsearch.stages.luggage import Luggage
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CODE = tuple(Path(package.__path__[0]) for package in (jobs, revsearch))
@@ -71,29 +71,29 @@ class SubmitSpec(ServerSpec):
         """Return Ray's runtime environment, as far as it is more than folders that are sent."""
         return read_runtime_env(self.runtime_env, os.environ)
 
-    def shipment(self) -> "Shipment":
+    def luggage(self) -> "Luggage":
         """Return what is sent: our own code, and the folder asked for."""
-        from revsearch.stages.shipping import Shipment
+        from revsearch.stages.luggage import Luggage
 
         declared = self.declared_env()
         folder = self.working_dir or declared.pop("working_dir", None)
         excludes = (*declared.pop("excludes", ()), *self.exclude)
-        return Shipment(_CODE, None if folder is None else Path(folder), excludes, declared)
+        return Luggage(_CODE, None if folder is None else Path(folder), excludes, declared)
 
 
 def run(spec: SubmitSpec, job: Job) -> Outcome:  # noqa: ARG001  # of what commands share it takes nothing
     """Check here, send, and follow to the end; with an id that the cluster has already, follow that job."""
-    remote, shipment = spec.remote(), spec.shipment()
-    shipment.require_small()
+    remote, luggage = spec.remote(), spec.luggage()
+    luggage.require_small()
     server = spec.server()
     id = spec.submission_id or f"{remote.name}-{secrets.token_hex(4)}"
-    _start(server, id, remote, shipment, spec)
+    _start(server, id, remote, luggage, spec)
     if spec.no_wait:
         return Outcome(lines=(id,), told={"job": {"id": id}})
     return _followed(server, id, remote, spec)
 
 
-def _start(server: "JobServer", id: str, remote: RemoteCommand, shipment: "Shipment", spec: SubmitSpec) -> None:
+def _start(server: "JobServer", id: str, remote: RemoteCommand, luggage: "Luggage", spec: SubmitSpec) -> None:
     """Send the job, unless it is there already.
 
     Raises:
@@ -106,7 +106,7 @@ def _start(server: "JobServer", id: str, remote: RemoteCommand, shipment: "Shipm
         asked = Submission(
             id=id,
             entrypoint=remote.entrypoint,
-            runtime_env=shipment.send(server),
+            runtime_env=luggage.send(server),
             num_cpus=spec.entrypoint_num_cpus,
             num_gpus=spec.entrypoint_num_gpus,
             memory=spec.entrypoint_memory,

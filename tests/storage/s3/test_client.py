@@ -76,7 +76,10 @@ def test_it_is_configured_as_boto3_and_the_aws_command_line(
 
 
 def test_a_bucket_is_part_of_the_path_where_the_server_is_ones_own(configured: Callable[..., Endpoint]) -> None:
-    for profile, address in (("plain", "http://plain.example:9000/bucket/k"), ("named", "http://bucket.named.example/k")):
+    for profile, address in (
+        ("plain", "http://plain.example:9000/bucket/k"),
+        ("named", "http://bucket.named.example/k"),
+    ):
         client = client_of(configured(AWS_PROFILE=profile))
         signed = client.generate_presigned_url("get_object", {"Bucket": "bucket", "Key": "k"})
         assert signed.partition("?")[0] == address

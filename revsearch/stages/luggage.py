@@ -24,7 +24,7 @@ _N_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Shipment:
+class Luggage:
     """What is sent with a job.
 
     Attributes:
