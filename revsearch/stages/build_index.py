@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ray
@@ -18,9 +19,11 @@ from revsearch.index.hnsw import HnswGraph
 from revsearch.manifest import INDEXED_ROLES, Strings, content_keys
 from revsearch.space import require_same_space
 from revsearch.specs import IndexSpec, Metric, Plan, Resources, require_sound
-from revsearch.stages import cluster, meters
+from revsearch.stages import meters
 from revsearch.stages.gallery import IndexFacts
 from revsearch.stages.meters import Work
+from revsearch.stages.node_pool import NodePool
+from revsearch.stages.nodes import Node
 from revsearch.stages.recording import Recording
 from revsearch.storage.arrays import create_matrix
 from revsearch.storage.artifact import Artifact, Draft, load
@@ -47,14 +50,17 @@ def build_index(spec: IndexSpec, store: Store, resources: Resources) -> Artifact
         InvalidSpec: where no row is indexed, or one id comes from two manifests.
     """
     draft = _draft(spec, store)
-    if (artifact := draft.find()) is not None:
+    if (artifact := draft.begin()) is not None:
         return artifact
     recording = Recording("build-index")
-    recording.connect(resources)
-    n_cpus = cluster.n_cpus()
-    with cluster.own_errors():
-        task = _build.options(num_cpus=n_cpus).remote(draft, resources.threads or n_cpus, recording)
-        built: Artifact = ray.get(task)
+    recording.connect(resources, store)
+
+    def start(node: Node) -> Any:
+        builder = ray.remote(max_restarts=0)(_Builder)
+        placed = builder.options(num_cpus=node.cpus, scheduling_strategy=node.only_here)
+        return placed.remote(draft, resources.threads or node.cpus, recording)
+
+    built: Artifact = NodePool(start).ask(lambda builder: builder.build.remote())
     return built
 
 
@@ -104,11 +110,17 @@ class _Rows:
         return _Rows(self.ids[order], self.keys[order], self.source[order], self.rows[order])
 
 
-@ray.remote
-def _build(draft: Draft, threads: int, recording: Recording) -> Artifact:
-    recording.started()
-    with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-        return _Build(draft, threads, Path(folder), recording).run()
+class _Builder:
+    """Actor that builds, on one node with all its CPUs: where that is lost, another builds anew."""
+
+    def __init__(self, draft: Draft, threads: int, recording: Recording) -> None:
+        self.draft, self.threads, self.recording = draft, threads, recording
+
+    def build(self) -> Artifact:
+        """Build and commit."""
+        self.recording.started()
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            return _Build(self.draft, self.threads, Path(folder), self.recording).run()
 
 
 class _Build:

@@ -199,4 +199,5 @@ def _configure() -> None:
     context.enable_progress_bars = False
     context.enable_operator_progress_bars = False
     context.max_errored_blocks = -1  # a dead worker costs its unit, which is read off the parts, not the job
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # It logs each unit of a dead worker with its stack, and who keeps such a record keeps the other actors, and CPUs.
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)

@@ -47,7 +47,7 @@ def embed_isolated(work: EmbedWork, pool: Pool, rows: NDArray[np.int64], done: C
     )
 
 
-@ray.remote(max_retries=0)
+@ray.remote(max_retries=0, scheduling_strategy="SPREAD")
 def _embed(work: EmbedWork, rows: NDArray[np.int64]) -> Summary:
     return counted(EmbedRows(work)(rows))
 

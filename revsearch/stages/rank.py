@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.util import ActorPool
 
 from revsearch.embeddings import Embeddings
 from revsearch.errors import InvalidSpec
@@ -22,9 +21,11 @@ from revsearch.ranking import base_name_lists
 from revsearch.rejects import Reject, count_reasons
 from revsearch.space import require_same_space
 from revsearch.specs import Plan, RankSpec, Resources, require_sound
-from revsearch.stages import cluster, meters
+from revsearch.stages import meters
 from revsearch.stages.gallery import MAX_TUNING_QUERIES, Gallery, IndexFacts, Tuned, sample_rows
 from revsearch.stages.meters import Work
+from revsearch.stages.node_pool import NodePool
+from revsearch.stages.nodes import Node, working_nodes
 from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.stages.recording import Recording
 from revsearch.storage.artifact import Artifact, Draft, complete, load
@@ -54,9 +55,9 @@ def rank(spec: RankSpec, store: Store, resources: Resources) -> Artifact:
         InvalidSpec: where `queries` is not one embeddings id, or none of its rows is a query.
     """
     job = _Job.of(spec, store, resources)
-    if (artifact := job.draft.find()) is not None:
+    if (artifact := job.draft.begin()) is not None:
         return artifact
-    job.recording.connect(resources)
+    job.recording.connect(resources, store)
     return complete(job.draft, len(job.rows), read_rows=job.read_rows, do=job.do, finish=job.finish)
 
 
@@ -121,19 +122,16 @@ class _Job:
     def do(self, missing: NDArray[np.int64]) -> None:
         """Rank the missing queries, `[m]` positions among `rows`."""
         rows = self.rows[missing]
-        actors = _actors(self._work())
-        with self.recording.pool(len(actors)):
-            self._rank(rows, actors)
+        with self.recording.pool(len(working_nodes())):
+            self._rank(rows, self._pool())
 
-    def _rank(self, rows: NDArray[np.int64], actors: list[Any]) -> None:
-        tuned = self._tune(actors[0])
+    def _rank(self, rows: NDArray[np.int64], pool: NodePool) -> None:
+        tuned = self._tune(pool)
         progress = Progress("rank", len(rows))
         batches = [rows[start : start + _BATCH_ROWS] for start in range(0, len(rows), _BATCH_ROWS)]
-        pool = ActorPool(actors)
-        with cluster.own_errors():
-            for n_ranked, span in pool.map_unordered(lambda actor, batch: actor.rank.remote(batch, tuned.efs), batches):
-                self.recording.add(span)
-                progress.add(n_ranked)
+        for n_ranked, span in pool.map_unordered(lambda actor, batch: actor.rank.remote(batch, tuned.efs), batches):
+            self.recording.add(span)
+            progress.add(n_ranked)
 
     def read_rows(self, part: Part) -> NDArray[np.int64]:
         """Return which queries a part holds, as positions among `rows`."""
@@ -152,7 +150,7 @@ class _Job:
             parts = [*parts, draft.put("rejects", ".parquet", encode_rejects(rejects))]
             if (lists := self._lists(parts)) is not None:
                 parts.append(draft.put("lists", ".json", canonical_json(lists)))
-        tuned = self.tuned or self._tune(_actors(self._work())[0])  # an earlier run ranked, and was killed
+        tuned = self.tuned or self._tune(self._pool())  # an earlier run ranked, and was killed
         facts = {
             "n_vectors": self.facts.n_vectors,
             "metric": self.facts.metric,
@@ -167,10 +165,20 @@ class _Job:
         names = (str(self.index), str(self.embeddings.artifact))
         return _Work(self.store, self.draft, *names, self.spec, self.resources.threads)
 
-    def _tune(self, actor: Any) -> Tuned:
-        with cluster.own_errors():
-            sample = sample_rows(self.rows, MAX_TUNING_QUERIES, self.spec.seed)
-            told: tuple[Tuned, Span] = ray.get(actor.tune.remote(sample))
+    def _pool(self) -> NodePool:
+        """Return actors with all CPUs of their node: the index is held once."""
+        work = self._work()
+
+        def start(node: Node) -> Any:
+            ranker = ray.remote(max_restarts=0)(_Ranker)
+            placed = ranker.options(num_cpus=node.cpus, scheduling_strategy=node.only_here)
+            return placed.remote(replace(work, threads=work.threads or node.cpus))
+
+        return NodePool(start)
+
+    def _tune(self, pool: NodePool) -> Tuned:
+        sample = sample_rows(self.rows, MAX_TUNING_QUERIES, self.spec.seed)
+        told: tuple[Tuned, Span] = pool.ask(lambda actor: actor.tune.remote(sample))
         self.tuned, span = told
         self.recording.add(span)
         if (tuned := self.tuned).ann_recall < self.spec.target_ann_recall:
@@ -288,12 +296,3 @@ def _queries(embeddings: StoredEmbeddings, store: Store) -> tuple[Role, NDArray[
         if len(rows := manifest.rows_of_roles(role)):
             return role, rows
     raise InvalidSpec(f"{embeddings.artifact}: expected rows of role query or gallery, found neither")
-
-
-def _actors(work: _Work) -> list[Any]:
-    """Start one actor a node, with all its CPUs: the index is held once."""
-    ranker, actors = ray.remote(max_restarts=2, max_task_retries=2)(_Ranker), []
-    for node_id, n_cpus in cluster.nodes():
-        placed = ranker.options(num_cpus=n_cpus, scheduling_strategy=cluster.on_node(node_id))
-        actors.append(placed.remote(replace(work, threads=work.threads or n_cpus)))
-    return actors

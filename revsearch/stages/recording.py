@@ -1,12 +1,10 @@
 """What a stage took: its timeline, and the seconds a step that are its sums."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-
-import ray
 
 from revsearch.errors import CorruptArtifact, InvalidSpec
 from revsearch.specs import Resources
@@ -14,6 +12,7 @@ from revsearch.stages import cluster, meters
 from revsearch.stages.meters import Stage, Work
 from revsearch.stages.progress import Stopwatch
 from revsearch.storage.artifact import Artifact
+from revsearch.storage.store import Store
 from revsearch.timeline import Span, Timeline
 
 _START = "start"  # of Ray, and of workers
@@ -44,12 +43,10 @@ class Recording:
         finally:
             self._note(watch.span())
 
-    def connect(self, resources: Resources) -> None:
-        """Connect to Ray, where this process is not yet."""
-        if ray.is_initialized():
-            return
+    def connect(self, resources: Resources, store: Store, folders: Iterable[str] = ()) -> None:
+        """Connect to Ray, and see that its nodes reach the store and the pictures; see `cluster.connect`."""
         with self.time(_START):
-            cluster.connect(resources)
+            cluster.connect(resources, store, folders)
 
     @contextmanager
     def pool(self, n_workers: int) -> Iterator[None]:

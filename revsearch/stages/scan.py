@@ -73,7 +73,7 @@ def discard_scans(draft: Draft) -> None:
         draft.store.delete(f"{draft.prefix}/{part.name}")
 
 
-@ray.remote(num_cpus=1, max_retries=0)
+@ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")
 def _scan(scanner: Scanner, rows: NDArray[np.int64]) -> tuple[ScannedRows, Span]:
     watch = Stopwatch()
     scanned = scanner(rows, watch)

@@ -8,9 +8,10 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from revsearch.errors import RevsearchError
-from revsearch.stages import cluster
+from revsearch.stages.nodes import own_node_id
 from revsearch.stages.progress import Progress
 from revsearch.timeline import Timeline
 
@@ -82,7 +83,7 @@ class Board:
 
     def __init__(self) -> None:
         # Beside the driver: with it the run ends anyway, and no other node's loss takes the board away.
-        here = cluster.on_node(ray.get_runtime_context().get_node_id())
+        here = NodeAffinitySchedulingStrategy(own_node_id(), soft=False)
         self._actor: Any = ray.remote(num_cpus=0)(_Board).options(scheduling_strategy=here).remote()
 
     def tell(self, n_done: int = 0, *lines: str) -> None:
