@@ -52,7 +52,7 @@ def local_ray() -> Iterator[None]:
 def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever connects to Ray, fails."""
 
-    def connect(resources: Resources) -> None:
+    def connect(*_: object) -> None:
         pytest.fail("Ray was asked for")
 
     monkeypatch.setattr(cluster, "connect", connect)
