@@ -32,7 +32,9 @@ SAMPLED_QUERIES = 12  # where nothing says which images are queries, nor which a
 class RunSpec:
     """Do all of it: a folder of images to ranked lists, figures and a page."""
 
-    gallery: str = option(help="folder or list of the images to search in; its folders may name roles", place="path")
+    gallery: str = option(
+        help="folder or list, also s3://, of the images to search in; its folders may name roles", place="path"
+    )
     queries: str | None = option(
         None, help="folder or list of queries (default: all-vs-all, or a sample)", place="path"
     )
