@@ -31,7 +31,9 @@ def main() -> int:
             print(f"{name}: expected a free port, found {port} in use: give another", file=sys.stderr)
             return 2
     settings = _settings(asked)
-    os.environ.update(settings)
+    # Jobs are started as `python -m jobs.…`: by the Python that Ray runs in.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.environ.update(settings, PATH=path)
     # Only now, because Ray reads its environment as it is imported.
     from ray.cluster_utils import Cluster
 
@@ -80,12 +82,10 @@ def _settings(asked: argparse.Namespace) -> dict[str, str]:
         "RAY_ADDRESS": f"{LOOPBACK}:{asked.port}",
         "RAY_API_SERVER_ADDRESS": f"http://{LOOPBACK}:{asked.dashboard_port}",
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(_token_file()),
         # Else Ray puts the machine's outside address in the loopback's place.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Jobs are started as `python -m jobs.…`: by the Python that Ray runs in.
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "RAY_AUTH_TOKEN_PATH": str(_token_file()),
     }
 
 
@@ -106,8 +106,8 @@ def _node(asked: argparse.Namespace) -> dict[str, object]:
 
 def _tell(asked: argparse.Namespace, settings: dict[str, str]) -> None:
     print(f"# {asked.nodes} x {asked.num_cpus} CPUs; Ctrl-C here ends it. In another shell:")
-    for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
-        print(f"export {name}={shlex.quote(settings[name])}")
+    for name, value in settings.items():
+        print(f"export {name}={shlex.quote(value)}")
     sys.stdout.flush()
 
 
