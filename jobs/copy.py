@@ -19,7 +19,7 @@ class CopySpec:
     """Copy artifacts, and all they stand on, to another store."""
 
     artifacts: tuple[str, ...] = option(help="ids, unique prefixes, or refs", positional=True)
-    to: str = option(help="where to: a folder, or s3://bucket/prefix")
+    to: str = option(help="where to: a folder, or s3://bucket/prefix", place="path")
     name: str | None = option(None, help="move this ref of the other store to the copy")
 
     def conflicts(self) -> Iterator[str]:

@@ -20,7 +20,7 @@ _ASIDE = Look("#D55E00", "#F0703C")
 _START = Look("#AA4499", "#DD8CC4")
 _WRITE = Look("#009E73", "#2FC79B")
 _OTHER = Look("#3b4252", "#c9d1dc")
-_WAIT = Look("#e6e9ee", "#2a323d")
+_WAIT = Look("#e6e9ee", "#36404c")
 
 _STEPS = {  # steps of one look are one kind, whichever stage they are of; in the order they are stacked
     "embed": (_COMPUTE, "in the forward pass"),

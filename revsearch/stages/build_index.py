@@ -50,7 +50,7 @@ def build_index(spec: IndexSpec, store: Store, resources: Resources) -> Artifact
         InvalidSpec: where no row is indexed, or one id comes from two manifests.
     """
     draft = _draft(spec, store)
-    if (artifact := draft.find()) is not None:
+    if (artifact := draft.begin()) is not None:
         return artifact
     recording = Recording("build-index")
     recording.connect(resources, store)
@@ -118,6 +118,7 @@ class _Builder:
 
     def build(self) -> Artifact:
         """Build and commit."""
+        self.recording.started()
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             return _Build(self.draft, self.threads, Path(folder), self.recording).run()
 

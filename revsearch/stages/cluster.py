@@ -16,11 +16,11 @@ from revsearch.errors import InvalidSpec, RevsearchError, TransientError
 from revsearch.specs import Resources
 from revsearch.stages.deaths import NODE_DEATHS, WORKER_DEATHS
 from revsearch.stages.growth import require_node
+from revsearch.stages.head import ANSWER_TIMEOUT_S, ask_head, no_cluster, require_same_versions
 from revsearch.stages.shared import require_shared
 from revsearch.storage.store import Store
 
 _LOOPBACK = "127.0.0.1"
-_ANSWER_TIMEOUT_S = 10.0
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,8 +54,7 @@ def _join(resources: Resources) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run tells nobody
         # Ray turns its token authentication on by itself, and says so with a warning at each start.
         logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
-        # Without this, Ray 2.60 puts the machine's outside address in the loopback's place and listens on all of them.
-        ray_constants.ENABLE_RAY_CLUSTER = False
+        _stay_on_loopback()  # else it listens on all addresses
         with _own_sigterm():
             ray.init(address="local", include_dashboard=False, _node_ip_address=_LOOPBACK, **options)
         return
@@ -118,17 +117,30 @@ def stream(task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], *, ah
 
 
 def _require_answer(address: str) -> None:
-    """Raise InvalidSpec where nothing listens at `host:port`: Ray by itself tries for more than ten minutes."""
+    """Raise InvalidSpec where no cluster of our kind answers at `host:port`: Ray by itself tries for many minutes."""
+    if address.startswith(("http://", "https://")):
+        raise InvalidSpec(
+            f"--address {address}: expected the head of a cluster as HOST:PORT (6379 by default), found the address of "
+            "a job server; `revsearch submit` takes that"
+        )
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return  # `auto`, or no address at all: Ray tells at once
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_TIMEOUT_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
-        raise InvalidSpec(
-            f"--address {address}: expected a cluster with Ray {ray.__version__}, found none: {error}; "
-            "look whether its head node runs, or leave --address and RAY_ADDRESS out for a local Ray"
-        ) from error
+        raise no_cluster(address, error) from error
+    if address.startswith("ray://"):
+        return  # a server of another protocol stands before the head
+    head = ask_head(address)
+    require_same_versions(address, head)
+    if head.on_loopback:
+        _stay_on_loopback()
+
+
+def _stay_on_loopback() -> None:
+    """Keep Ray from putting the machine's outside address in the loopback's place, as 2.60 does."""
+    ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 def _resources() -> dict[str, float]:

@@ -63,7 +63,7 @@ def embed(spec: EmbedSpec, store: Store, resources: Resources) -> Artifact:
     manifest = StoredManifest(store, resolve(store, spec.manifest, "manifest"))
     encoder = find_encoder(spec, store)
     job = _Job(spec, resources, store, manifest, encoder.space)
-    if (artifact := job.draft.find()) is not None:
+    if (artifact := job.draft.begin()) is not None:
         return artifact
     keep_weights(encoder, store)
     job.recording.connect(resources, store, manifest.roots.values())

@@ -54,7 +54,7 @@ def evaluate(spec: EvaluateSpec, store: Store, resources: Resources) -> Artifact
             encoder was trained on images that it is to be judged by.
     """
     job = _Job.of(spec, store)
-    if (artifact := job.draft.find()) is not None:
+    if (artifact := job.draft.begin()) is not None:
         return artifact
     job.count_leakage()
     job.recording.connect(resources, store)

@@ -51,7 +51,7 @@ def make_manifest(spec: ManifestSpec, store: Store, resources: Resources) -> Art
     An unchanged source costs one listing: what was made of it is looked up first.
 
     Raises:
-        InvalidSpec: where a source is not there, or nothing in it is a picture.
+        InvalidSpec: where a source is not there, nothing in it is a picture, or the store cannot be written.
     """
     require_sound(spec)
     recording = Recording("manifest")
@@ -59,6 +59,7 @@ def make_manifest(spec: ManifestSpec, store: Store, resources: Resources) -> Art
         candidates = list_sources(spec)
     cache = f"internal/listings/{_asked(spec, candidates)}"
     if (artifact := _known(store, cache)) is None:
+        store.require_writable()
         recording.connect(resources, store, candidates.roots.values())
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             scan = _Scan(spec, store, candidates, Path(folder), recording, resources.image_timeout_s)

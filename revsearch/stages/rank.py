@@ -55,7 +55,7 @@ def rank(spec: RankSpec, store: Store, resources: Resources) -> Artifact:
         InvalidSpec: where `queries` is not one embeddings id, or none of its rows is a query.
     """
     job = _Job.of(spec, store, resources)
-    if (artifact := job.draft.find()) is not None:
+    if (artifact := job.draft.begin()) is not None:
         return artifact
     job.recording.connect(resources, store)
     return complete(job.draft, len(job.rows), read_rows=job.read_rows, do=job.do, finish=job.finish)

@@ -62,6 +62,11 @@ class Recording:
             self.merge(theirs)
             self.merge(Timeline.idle(began, time.time(), n_workers - 1))
 
+    def started(self) -> None:
+        """Record that this process has come to go on with what another began, which took from its last unit on."""
+        since, now = self.began if self.done is None else self.done.ended, time.time()
+        self._note(Span(since, now, {_START: max(now - since, 0.0)}))
+
     def add(self, *spans: Span) -> None:
         """Record units of work of workers, which have counted them."""
         if spans:

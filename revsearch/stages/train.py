@@ -57,7 +57,7 @@ def train(spec: TrainSpec, store: Store, resources: Resources) -> Artifact:
         TrainingCollapsed, TrainingDiverged: where nothing is learned; the last checkpoint is kept.
     """
     job = _Job.of(spec, store)
-    if (artifact := job.draft.find()) is not None:
+    if (artifact := job.draft.begin()) is not None:
         return artifact
     job.refuse_in_time()
     job.recording.connect(resources, store, job.manifest.roots.values())

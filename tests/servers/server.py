@@ -65,6 +65,14 @@ class Server:
         self.client().create_bucket(Bucket=name)
         return f"s3://{name}"
 
+    def fill(self, uri: str, files: Mapping[str, bytes]) -> str:
+        """Put objects below an address, `s3://bucket` or `s3://bucket/prefix`, and return it."""
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        client = self.client()
+        for name, data in files.items():
+            client.put_object(Bucket=bucket, Key=f"{prefix}/{name}" if prefix else name, Body=data)
+        return uri
+
 
 def free_port() -> int:
     """A port on loopback that nobody listens on."""

@@ -49,16 +49,6 @@ def local_ray() -> Iterator[None]:
 
 
 @pytest.fixture
-def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever connects to Ray, fails."""
-
-    def connect(*_: object) -> None:
-        pytest.fail("Ray was asked for")
-
-    monkeypatch.setattr(cluster, "connect", connect)
-
-
-@pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     """An empty store."""
     return LocalStore(tmp_path / "store")

@@ -14,6 +14,7 @@ from revsearch.errors import InvalidSpec
 from revsearch.rejects import Reason
 from revsearch.specs import ManifestSpec
 from revsearch.stages.listing import Candidates, list_sources
+from tests.servers.server import Server
 
 WriteFiles = Callable[..., Path]
 
@@ -181,6 +182,100 @@ class TestLists:
         assert found.rows.ids.tolist() == ["query/a.jpg", "query/c.jpg", "gallery/1.jpg"]
         assert [reject.reason for reject in found.rejects] == [Reason.PARSE]
         assert found.rejects[0].id.startswith("query/")
+
+
+class TestBuckets:
+    @pytest.fixture
+    def bucket(self, moto: Server, in_environment_of: Callable[..., None]) -> str:
+        in_environment_of(moto)
+        return moto.make_bucket()
+
+    def test_a_prefix_is_listed_as_the_folder(
+        self, bucket: str, moto: Server, tmp_path: Path, write_files: WriteFiles
+    ) -> None:
+        files = {"ape/1.jpg": b"x", "bee/%FF.jpg": b"yy", "distractor/1.jpg": b"z", "a.txt": b""}
+        here, there = listed(write_files(tmp_path / "in", files)), listed(moto.fill(f"{bucket}/in", files))
+        assert there.rows.ids.tolist() == here.rows.ids.tolist()
+        assert there.rows.sizes.tolist() == here.rows.sizes.tolist() == [1, 2, 1]
+        assert settled(there) == settled(here)
+        assert (there.n_ignored, there.roots) == (1, {"": f"{bucket}/in"})
+
+    def test_prefixes_folders_and_lists_together(
+        self, bucket: str, moto: Server, tmp_path: Path, write_files: WriteFiles
+    ) -> None:
+        moto.fill(bucket, {"queries/1.jpg": b"x", "more/list.csv": b"uri\n1.jpg\n", "more/1.jpg": b"x"})
+        folder = write_files(tmp_path / "in", {"1.jpg": b"x"})
+        found = listed(folder, f"query={bucket}/queries/", f"distractor={bucket}/more/list.csv")
+        assert found.rows.ids.tolist() == ["gallery/1.jpg", "query/1.jpg", "distractor/1.jpg"]
+        assert found.roots == {
+            "gallery/": str(folder), "query/": f"{bucket}/queries", "distractor/": f"{bucket}/more",
+        }  # fmt: skip
+
+    def test_the_fingerprint_changes_with_any_object(self, bucket: str, moto: Server) -> None:
+        moto.fill(bucket, {"1.jpg": b"x", "2.jpg": b"y"})
+        before = listed(bucket).fingerprint
+        assert listed(bucket).fingerprint == before
+        moto.fill(bucket, {"2.jpg": b"z"})
+        assert listed(bucket).fingerprint != before
+
+    @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+    def test_a_list_in_a_bucket_says_what_it_says_in_a_folder(
+        self, bucket: str, moto: Server, tmp_path: Path, write_files: WriteFiles, suffix: str
+    ) -> None:
+        table = pa.table({"uri": ["./sub//b.jpg", "a.jpg"], "id": ["", "one"], "label": ["ape", "bee"]})
+        folder = write_files(tmp_path / "in", {"a.jpg": b"x", "sub/b.jpg": b"yy"})
+        path = folder / f"list{suffix}"
+        match suffix:
+            case ".parquet":
+                pq.write_table(table, path)
+            case ".jsonl":
+                path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+            case _:
+                rows = [table.column_names, *(row.values() for row in table.to_pylist())]
+                path.write_text("".join(("," if suffix == ".csv" else "\t").join(row) + "\n" for row in rows))
+        files = {name: (folder / name).read_bytes() for name in ("a.jpg", "sub/b.jpg", path.name)}
+        here, there = listed(path), listed(f"{moto.fill(f'{bucket}/in', files)}/{path.name}")
+        for name in ("ids", "locations", "labels", "sizes"):
+            assert getattr(there.rows, name).tolist() == getattr(here.rows, name).tolist()
+        assert here.rows.ids.tolist() == ["sub/b.jpg", "one"]
+        assert here.rows.sizes.tolist() == [2, 1]
+        assert there.roots == {"": f"{bucket}/in"}
+
+    def test_a_list_of_this_machine_names_objects(self, bucket: str, moto: Server, tmp_path: Path) -> None:
+        moto.fill(f"{bucket}/in", {"a.jpg": b"x", "b.jpg": b"yy"})
+        path = tmp_path / "list.csv"
+        path.write_text(f"uri,id\n{bucket}/in/a.jpg,\nb.jpg,\n{bucket}/out/c.jpg,three\n../d.jpg,four\n")
+        found = listed(path, root=f"{bucket}/in")
+        assert found.rows.ids.tolist() == ["a.jpg", "b.jpg", "three", "four"]
+        assert found.rows.locations.tolist() == [None, None, f"{bucket}/out/c.jpg", "../d.jpg"]
+        assert found.rows.sizes.tolist() == [1, 2, 0, 0]
+        assert found.roots == {"": f"{bucket}/in"}
+        everywhere, name = listed(path, root="s3://"), bucket.removeprefix("s3://")
+        assert everywhere.rows.ids.tolist()[0] == f"{name}/in/a.jpg"
+        assert everywhere.rows.sizes.tolist()[0] == 1
+
+    def test_the_fingerprint_sees_the_objects_behind_an_unchanged_list(
+        self, bucket: str, moto: Server, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "list.csv"
+        path.write_text("uri\na.jpg\n")
+        moto.fill(bucket, {"a.jpg": b"x"})
+        before = listed(path, root=bucket).fingerprint
+        assert listed(path, root=bucket).fingerprint == before
+        moto.fill(bucket, {"a.jpg": b"y"})
+        assert listed(path, root=bucket).fingerprint != before
+
+    def test_bad_rows_name_the_list_by_its_address(self, bucket: str, moto: Server) -> None:
+        moto.fill(bucket, {"list.csv": b"uri,label\na.jpg\nb.jpg,bee\n"})
+        with pytest.raises(InvalidSpec, match=f"{bucket}/list.csv line 2"):
+            listed(f"{bucket}/list.csv")
+        (reject,) = listed(f"{bucket}/list.csv", on_bad_row="skip").rejects
+        assert (reject.id, reject.uri) == ("list.csv:2", f"{bucket}/list.csv")
+
+    @pytest.mark.parametrize("source", ["/nothing", "/list.csv", ""])
+    def test_nothing_at_an_address(self, bucket: str, source: str) -> None:
+        with pytest.raises(InvalidSpec, match=f"{bucket}{source}: no such folder or list"):
+            listed(bucket + source)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """What Ray's metrics say of real runs, scraped as a Prometheus does, beside what the cards say."""
 
+import json
 import re
 import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,17 @@ from revsearch.stages.evaluate import evaluate
 from revsearch.stages.manifest import make_manifest
 from revsearch.stages.meters import Stage, Work
 from revsearch.stages.rank import rank
-from revsearch.storage.artifact import Artifact
+from revsearch.stages.train import train
+from revsearch.storage.artifact import Artifact, fetch
 from revsearch.storage.local import LocalStore
+from revsearch.train_specs import ClassifierSpec
+from revsearch.training import History
 
 DEADLINE_S = 90.0  # Ray exports each second here, on a machine that may do other things too
 SAMPLE = re.compile(r"ray_(revsearch_\w+)\{(.*)\} (\S+)")
 LABEL = re.compile(r'(\w+)="([^"]*)"')
 N = 12  # pictures, half of them queries; a twin, a cut one, and a file that is none are there too
+TINY = ClassifierSpec("", width=4, image_size=32, batch_size=8, epochs=2, lr=3e-3, patience=0)
 NO_PICTURE = b"no picture at all"
 
 Scraped = dict[str, dict[tuple[str, ...], float]]
@@ -89,11 +95,15 @@ def runs(
     made["build-index"] = [build_index(IndexSpec((embedded,)), store, here)]
     made["rank"] = [rank(RankSpec(str(made["build-index"][0]), (embedded,), k=3), store, here)]
     made["evaluate"] = [evaluate(EvaluateSpec(str(made["rank"][0])), store, here)]
+    files = {f"{seed % 3}/{seed}.png": make_picture(seed) for seed in range(200, 224)}
+    root = write_files(module_path / "in-train", files)
+    made["manifest"].append(make_manifest(ManifestSpec((f"train={root}",)), store, here))
+    made["train"] = [train(replace(TINY, manifest=str(made["manifest"][-1])), store, Resources(workers=1))]
     return made
 
 
 @pytest.mark.ray
-@pytest.mark.slow  # several stages, and a Ray of its own
+@pytest.mark.slow  # every stage once
 def test_counters_say_what_the_cards_say(runs: dict[Stage, list[Artifact]]) -> None:
     rows = {stage: sum(artifact.card.counts.n_in for artifact in made) for stage, made in runs.items()}
     found = scraped_when(lambda found: all(found["revsearch_rows_total"][stage,] == n for stage, n in rows.items()))
@@ -108,9 +118,9 @@ def test_counters_say_what_the_cards_say(runs: dict[Stage, list[Artifact]]) -> N
 
 
 @pytest.mark.ray
-@pytest.mark.slow  # several stages, and a Ray of its own
+@pytest.mark.slow  # every stage once
 def test_seconds_are_those_of_the_cards(runs: dict[Stage, list[Artifact]]) -> None:
-    found = scraped_when(lambda found: ("evaluate", "write") in found["revsearch_step_seconds_total"])
+    found = scraped_when(lambda found: ("train", "draw") in found["revsearch_step_seconds_total"])
     for stage, made in runs.items():
         told: dict[str, float] = defaultdict(float)
         for artifact in made:
@@ -122,16 +132,20 @@ def test_seconds_are_those_of_the_cards(runs: dict[Stage, list[Artifact]]) -> No
 
 
 @pytest.mark.ray
-@pytest.mark.slow  # several stages, and a Ray of its own
+@pytest.mark.slow  # every stage once
 def test_bytes_are_those_of_the_pictures(runs: dict[Stage, list[Artifact]], twins: list[bytes]) -> None:
-    listed = [artifact.card.facts["n_bytes"] for artifact in runs["manifest"]]
-    expected = {"manifest": sum(listed) + len(listed) * len(NO_PICTURE), "embed": sum(listed) - sum(map(len, twins))}
-    found = scraped_when(lambda found: found["revsearch_read_bytes_total"]["embed",] == expected["embed"])
+    *embedded, trained = [artifact.card.facts["n_bytes"] for artifact in runs["manifest"]]
+    expected = {
+        "manifest": sum(embedded) + trained + len(embedded) * len(NO_PICTURE),
+        "embed": sum(embedded) - sum(map(len, twins)),
+        "train": trained,
+    }
+    found = scraped_when(lambda found: found["revsearch_read_bytes_total"]["train",] == trained)
     assert {stage: found["revsearch_read_bytes_total"][stage,] for stage in expected} == expected
 
 
 @pytest.mark.ray
-@pytest.mark.slow  # several stages, and a Ray of its own
+@pytest.mark.slow  # every stage once
 def test_tags_are_few_whatever_is_done(runs: dict[Stage, list[Artifact]]) -> None:
     found = scraped_when(lambda found: bool(found["revsearch_step_seconds_total"]))
     for name, samples in found.items():
@@ -140,13 +154,22 @@ def test_tags_are_few_whatever_is_done(runs: dict[Stage, list[Artifact]]) -> Non
 
 
 @pytest.mark.ray
-@pytest.mark.slow  # several stages, and a Ray of its own
-def test_views_and_loss(runs: dict[Stage, list[Artifact]]) -> None:
-    meters.count("train", Work(views=30))
-    meters.count("train", Work(views=12))
+@pytest.mark.slow  # every stage once
+def test_views_are_those_of_the_history(runs: dict[Stage, list[Artifact]], module_path: Path) -> None:
+    (trained,) = runs["train"]
+    part = fetch(LocalStore(module_path / "store"), str(trained), trained.part("history"), module_path)
+    epochs = History.from_dict(json.loads(part.read_text())).epochs
+    n_views = sum(record.n_images for record in epochs)
+    found = scraped_when(lambda found: found["revsearch_views_total"]["train",] == n_views)
+    assert found["revsearch_views_total"]["train",] == n_views
+
+
+@pytest.mark.ray
+@pytest.mark.slow  # every stage once
+def test_the_loss_is_shown_while_its_worker_lives(runs: dict[Stage, list[Artifact]]) -> None:
+    meters.show_loss(0.75)
     meters.show_loss(0.5)
-    found = scraped_when(lambda found: bool(found["revsearch_loss"]) and found["revsearch_views_total"]["train",] == 42)
-    assert found["revsearch_views_total"]["train",] == 42
+    found = scraped_when(lambda found: found["revsearch_loss"]["train",] == 0.5)
     assert found["revsearch_loss"]["train",] == 0.5
 
 
@@ -160,7 +183,7 @@ def test_nothing_is_counted_where_ray_is_not_connected(monkeypatch: pytest.Monke
 
 
 @pytest.mark.ray
-@pytest.mark.slow  # the same
+@pytest.mark.slow  # every stage once
 def test_counting_a_unit_costs_nothing_a_row_would_see(runs: dict[Stage, list[Artifact]]) -> None:
     work = Work(1024, {"missing": 2}, 10**8, {"fetch": 1.0, "decode": 2.0, "open": 0.1, "embed": 3.0, "write": 0.1})
     meters.count("train", work)

@@ -77,6 +77,16 @@ def test_a_worker_whose_clock_is_behind_has_not_started_before_it_was_asked_for(
     assert recording.seconds == pytest.approx({"embed": 1.0, "start": 0.0})
 
 
+def test_who_goes_on_with_what_another_began_was_started_meanwhile() -> None:
+    recording = Recording("build-index", began=time.time() - 5)
+    recording.started()
+    with recording.time("merge"):
+        pass
+    assert recording.seconds["start"] == pytest.approx(5, abs=0.2)
+    recording.started()
+    assert recording.seconds["start"] == pytest.approx(5, abs=0.4)
+
+
 def test_ray_is_started_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Resources] = []
     monkeypatch.setattr(cluster, "connect", calls.append)

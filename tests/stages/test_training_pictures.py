@@ -1,6 +1,7 @@
 """Pictures by row, in any order, in other processes, and what becomes of those that changed."""
 
 import pickle
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from revsearch.stages.training_pictures import EncoderPictures, RowPictures, Tra
 from revsearch.storage.artifact import Artifact
 from revsearch.storage.folder import Folder
 from revsearch.storage.local import LocalStore
-from revsearch.storage.manifests import StoredManifest
+from revsearch.storage.manifests import StoredManifest, note_roots
+from tests.servers.faulty import Asked, faulty
+from tests.servers.server import Server
 
 N = 12
 ROWS = np.array([1, 2, 5, 6, 7, 10])  # over all three blocks of the manifest
@@ -129,3 +132,40 @@ def test_truncated_pictures_are_rejected(
     manifest = by_hand.manifest(list(cut), root=write_files(tmp_path / "cut", cut))
     reader = RowReader.of(StoredManifest(store, manifest))
     assert reason(TrainingPictures(store, str(manifest), ROWS, reader, 60.0, side=40), 5) is Reason.TRUNCATED
+
+
+def test_a_batch_is_asked_for_at_once(
+    training: TrainingPictures,
+    files: dict[str, bytes],
+    store: LocalStore,
+    manifest: Artifact,
+    moto: Server,
+    in_environment_of: Callable[..., None],
+) -> None:
+    """A bucket that answers when all rows of the batch were asked for."""
+    rows = [int(row) for row in ROWS[::-1]]
+    expected = [training[row] for row in rows]
+    bucket, together = moto.fill(moto.make_bucket(), files), threading.Barrier(len(rows))
+
+    def wait(asked: Asked) -> None:
+        if asked.operation == "GetObject":
+            together.wait(60)
+
+    with faulty(moto, wait) as proxy:
+        in_environment_of(proxy.server)
+        note_roots(store, manifest.id, {"": bucket})
+        reader = RowReader.of(StoredManifest(store, manifest))
+        found = list(TrainingPictures(store, str(manifest), ROWS, reader, 60.0, side=40).of(rows))
+    assert proxy.counts == {"GetObject": len(rows)}
+    for picture, known in zip(found, expected, strict=True):
+        assert not isinstance(picture, Rejection)
+        assert np.array_equal(picture, known)
+
+
+def test_what_becomes_of_each_row_is_told_in_order(training: TrainingPictures, tmp_path: Path) -> None:
+    (tmp_path / "in" / "05.jpg").unlink()
+    first, gone, last = training.of([1, 5, 2])
+    assert isinstance(gone, Rejection)
+    assert gone.reason is Reason.MISSING
+    assert np.array_equal(first, training[1])
+    assert np.array_equal(last, training[2])

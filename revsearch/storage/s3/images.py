@@ -28,11 +28,11 @@ def read_object(endpoint: Endpoint, address: S3Address, max_bytes: int) -> bytes
     except MissingArtifact as error:
         raise _rejection(Reason.MISSING, address, "no such object") from error
     except StoreUnavailable as error:
-        raise Rejection(Reason.STORE_ERROR, str(error)) from error
+        raise _rejection(Reason.STORE_ERROR, address, _told(error)) from error
     except InvalidSpec as error:
         if (reason := _reason(error.__cause__)) is None:
             raise
-        raise Rejection(reason, str(error)) from error
+        raise _rejection(reason, address, _told(error)) from error
     if not data:
         raise _rejection(Reason.EMPTY, address, "no bytes")
     return data
@@ -40,6 +40,11 @@ def read_object(endpoint: Endpoint, address: S3Address, max_bytes: int) -> bytes
 
 def _rejection(reason: Reason, address: S3Address, why: str) -> Rejection:
     return Rejection(reason, f"{str(address)!r}: {why}")
+
+
+def _told(error: Exception) -> str:
+    """Return what boto3 said, which names no key: a row of a list may be called anything, and a message is one line."""
+    return str(error.__cause__).partition("\n")[0]
 
 
 def _reason(cause: BaseException | None) -> Reason | None:

@@ -19,8 +19,8 @@ from revsearch.storage.sources.listing import Found, Listing
 from revsearch.storage.sources.walk import NO_PICTURES
 
 _ASKED_AT_ONCE = 16
-_PAGE = 1_000  # keys
-_LONGEST_KEY = 1_024  # bytes
+_PAGE = 1_000  # keys, the most that S3 gives
+LONGEST_KEY = 1_024  # bytes
 _ABOVE_ALL = "\U0010ffff"  # sorts after every other character
 
 _Wanted = tuple[str, int]  # a key, and the place of what is known of it
@@ -83,7 +83,7 @@ def _entries(endpoint: Endpoint, prefix: S3Address, **asked: str) -> Iterator[di
     client, where = client_of(endpoint), {"Bucket": prefix.bucket, "Prefix": prefix.key}
     while True:
         with mapped(str(prefix)):
-            page = client.list_objects_v2(**where, **asked)
+            page = client.list_objects_v2(**where, **asked, MaxKeys=_PAGE)
         yield from page.get("Contents", ())
         if not page.get("IsTruncated"):
             return
@@ -102,7 +102,7 @@ def _learn(facts: Facts, endpoint: Endpoint, bucket: str, wanted: list[_Wanted])
     try:
         while todo:
             with mapped(f"{SCHEME}{bucket}"):
-                page = client.list_objects_v2(Bucket=bucket, StartAfter=after)
+                page = client.list_objects_v2(Bucket=bucket, StartAfter=after, MaxKeys=_PAGE)
             last = _take(page, todo, facts)
             after = max(last, _just_before(todo[0][0])) if todo else last
     except InvalidSpec:
@@ -125,6 +125,6 @@ def _take(page: dict[str, Any], todo: deque[_Wanted], facts: Facts) -> str:
 def _just_before(key: str) -> str:
     """Return what sorts before a key, with next to nothing between: pages begin after a key, not at one."""
     before = ord(key[-1]) - 1 if key else 0
-    if before < ord(" ") or 0xD800 <= before <= 0xDFFF or len(key.encode()) > _LONGEST_KEY - len(_ABOVE_ALL.encode()):
+    if before < ord(" ") or 0xD800 <= before <= 0xDFFF or len(key.encode()) > LONGEST_KEY - len(_ABOVE_ALL.encode()):
         return key[:-1]
     return key[:-1] + chr(before) + _ABOVE_ALL

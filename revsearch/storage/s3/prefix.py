@@ -11,7 +11,7 @@ from revsearch.storage.roots import Facts
 from revsearch.storage.s3.address import SCHEME, S3Address, is_s3, root_that_allows
 from revsearch.storage.s3.client import Endpoint
 from revsearch.storage.s3.images import read_object
-from revsearch.storage.s3.listing import encode_key, facts_of, list_below
+from revsearch.storage.s3.listing import LONGEST_KEY, encode_key, facts_of, list_below
 from revsearch.storage.sources import Listing
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -82,9 +82,12 @@ class Prefix:
         if location.startswith("/") or "\0" in location or ".." in location.split("/"):
             raise _outside(location, f"expected a key below {self.uri}, without .. and NUL")
         try:
-            return S3Address.parse(self._base + decode_id(location).decode())
+            address = S3Address.parse(self._base + decode_id(location).decode())
         except UnicodeError as error:
             raise Rejection(Reason.MISSING, f"{location!r}: no key has such a name: {error}") from error
+        if len(address.key.encode()) > LONGEST_KEY:
+            raise Rejection(Reason.MISSING, f"{location!r}: no key is longer than {LONGEST_KEY} bytes")
+        return address
 
     def _address_if_any(self, location: str) -> S3Address | None:
         try:
