@@ -115,13 +115,14 @@ def node_that_does_not_see(hidden: Path, address: str) -> Iterator[None]:
 
     It is as a machine that has no part in the folder. Skips where the system does not let us.
     """
-    script = 'mount -t tmpfs none "$1" && exec "$2" -m ray.scripts.scripts start --address="$3" --num-cpus=1 --object-store-memory="$4" --block'
-    arguments = ["unshare", "--mount", "sh", "-c", script, "sh", str(hidden), sys.executable, address, str(_OBJECTS)]
-    may = subprocess.run([*arguments[:4], 'mount -t tmpfs none "$1"', "sh", hidden], capture_output=True, check=False)
+    mount = 'mount -t tmpfs none "$1"'
+    ray_start = '"$2" -m ray.scripts.scripts start --address="$3" --num-cpus=1 --object-store-memory="$4" --block'
+    own_mounts = ["unshare", "--mount", "sh", "-c"]
+    may = subprocess.run([*own_mounts, mount, "sh", hidden], capture_output=True, check=False)
     if may.returncode:
         pytest.skip(f"no mounts of our own on this system: {may.stderr.decode().strip()}")
     process = subprocess.Popen(
-        arguments,
+        [*own_mounts, f"{mount} && exec {ray_start}", "sh", hidden, sys.executable, address, str(_OBJECTS)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -63,15 +63,18 @@ def test_an_actor_is_kept_between_works(pool: NodePool) -> None:
     assert [*pool.each(lambda actor: actor.pid.remote())] == [pool.ask(lambda actor: actor.pid.remote())]
 
 
+@pytest.mark.slow  # each process that dies is started anew
 def test_an_actor_that_died_is_started_again_and_nothing_is_lost(pool: NodePool) -> None:
     assert doubled(pool, (0, "never"), (1, "once"), (2, "never"), (3, "once")) == [0, 2, 4, 6]
 
 
+@pytest.mark.slow  # each process that dies is started anew
 def test_what_ends_every_actor_ends_the_work(pool: NodePool) -> None:
     with pytest.raises(TransientError, match="no node is left"):
         doubled(pool, (0, "never"), (1, "always"))
 
 
+@pytest.mark.slow  # each process that dies is started anew
 def test_an_item_is_not_tried_for_ever(pool: NodePool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_pool, "_STARTS", 9)
     monkeypatch.setattr(node_pool, "_TRIES", 2)
