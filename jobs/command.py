@@ -12,6 +12,7 @@ from revsearch.errors import InvalidSpec, RevsearchError
 from revsearch.specs import Plan, Resources, option
 
 if TYPE_CHECKING:  # a usage error is told before the storage layer is imported
+    from jobs.report import Ending
     from revsearch.storage.artifact import Artifact
     from revsearch.storage.card import Counts
     from revsearch.storage.store import Store
@@ -25,7 +26,7 @@ ENVIRONMENT: Mapping[str, str] = {"store": "REVSEARCH_STORE", "profile": "REVSEA
 class Options:
     """What commands share."""
 
-    store: str = option("./store", help="where artifacts lie: a folder")
+    store: str = option("./store", help="where artifacts lie: a folder, or s3://bucket/prefix", place="path")
     config: str | None = option(None, help="TOML file with options, a table a command or flat")
     json: bool = option(False, help="write one JSON object to stdout")
     debug: bool = option(False, help="more log lines, and the traceback of a failure")
@@ -83,6 +84,8 @@ class Outcome:
         artifacts: everything committed on the way; each is held against `--max-reject-rate`.
         failure: what the command ends with all the same, when everything else is told.
         counts: of the whole command, where the artifact's own are not those.
+        told: members of the `--json` object as a job told them that ran elsewhere; they go before our own.
+        ending: how that job ended.
     """
 
     artifact: "Artifact | None" = None
@@ -94,6 +97,8 @@ class Outcome:
     artifacts: "tuple[Artifact, ...]" = ()
     failure: RevsearchError | None = None
     counts: "Counts | None" = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+    ending: "Ending | None" = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """How log records look on stderr: plain lines, and one bar (a line every 10 s where it is no terminal) of progress."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,13 @@ from jobs.printable import printable
 
 SECONDS_BETWEEN_LINES = 10.0
 _LOGGER = "revsearch"
+_PROGRESS = re.compile(r"[^:]+: \d+ of \d+, \d+ rejected\b")
 _WARNINGS = "py.warnings"  # where `logging.captureWarnings` sends what libraries warn of
+
+
+def is_progress(line: str) -> bool:
+    """Say whether a line is one of progress, as shown where there is no terminal."""
+    return _PROGRESS.match(line) is not None
 
 
 @contextmanager

@@ -19,7 +19,7 @@ class CopySpec:
     """Copy artifacts, and all they stand on, to another store."""
 
     artifacts: tuple[str, ...] = option(help="ids, unique prefixes, or refs", positional=True)
-    to: str = option(help="where to: a folder, or s3://bucket/prefix")
+    to: str = option(help="where to: a folder, or s3://bucket/prefix", place="path")
     name: str | None = option(None, help="move this ref of the other store to the copy")
 
     def conflicts(self) -> Iterator[str]:
@@ -59,7 +59,7 @@ def _copying(spec: CopySpec, job: Job) -> "tuple[Store, Copying]":
     from revsearch.storage.catalog import resolve
     from revsearch.storage.opening import open_store
 
-    target = open_store(spec.to)
+    target = open_store(spec.to, asked="--to")
     if target.uri == job.store.uri:
         raise InvalidSpec(f"--to: expected another store than --store, found {target.uri}")
     return target, Copying.of([resolve(job.store, name) for name in spec.artifacts], job.store, target)

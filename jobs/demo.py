@@ -17,7 +17,7 @@ PAGE = "report.html"
 class DemoSpec:
     """Draw a small collection and run everything on it: no network, no GPU, no data of yours."""
 
-    out: str = option("./demo", help="folder for the drawn images and their store")
+    out: str = option("./demo", help="folder for the drawn images and their store", place="path")
     seed: int = option(0, help="seed of the drawings", at_least=0, at_most=MAX_SEED)
 
 

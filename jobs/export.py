@@ -18,7 +18,7 @@ class ExportSpec:
     """Write an artifact in a form that other programs read."""
 
     artifact: str = option(help="id of embeddings or of an encoder, unique prefix of one, or ref", positional=True)
-    out: str = option(help="folder to write to")
+    out: str = option(help="folder to write to", place="path")
     format: Format | None = option(
         None,
         help="npy, of embeddings: vectors.npy float32 [n, dim], ids.jsonl, rejects.csv; safetensors, of an encoder: "

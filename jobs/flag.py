@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from jobs.command import ENVIRONMENT, Command, Options
-from revsearch.specs import Resources, did_you_mean
+from revsearch.specs import Place, Resources, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,12 @@ class Flag:
     def positional(self) -> bool:
         """Whether it stands without a flag."""
         return bool(self.declared.metadata["positional"])
+
+    @property
+    def place(self) -> Place | None:
+        """Whether it names files that every worker must see, and which outlast the job."""
+        place: Place | None = self.declared.metadata["place"]
+        return place
 
     @property
     def spelling(self) -> str:

@@ -18,7 +18,7 @@ from jobs.console import logs_to
 from jobs.failure import ending_of, sigterm_raises, traceback_lines
 from jobs.preset import asks_for_presets, choose_preset, presets_overview
 from jobs.printable import printable
-from jobs.report import Ending, as_json, plan_lines, result_line, summary, verdict
+from jobs.report import Ending, artifact_id, as_json, plan_lines, result_line, summary, verdict
 from jobs.settings import Settings, read_settings
 from revsearch.errors import InvalidSpec
 from revsearch.specs import Plan, did_you_mean
@@ -92,6 +92,8 @@ class _Run:
         self.outcome = command.run(settings.spec, job)
         if self.outcome.failure is not None:
             raise self.outcome.failure
+        if self.outcome.ending is not None:
+            return self.outcome.ending
         ending = verdict(self.outcome, job.options.max_reject_rate)
         if job.options.name is not None:
             ending = _named(job, job.options.name, self.outcome, ending)
@@ -101,8 +103,7 @@ class _Run:
         """Return how an error ends the run; its traceback is shown where `--debug` asks for it."""
         if self.debug:
             _to_stderr(traceback_lines(error))
-        made = self.outcome.artifact
-        return dataclasses.replace(ending_of(error), artifact="" if made is None else str(made))
+        return dataclasses.replace(ending_of(error), artifact=artifact_id(self.outcome) or "")
 
     def tell(self, ending: Ending) -> int:
         """Print what was made and what went wrong; return the exit code."""

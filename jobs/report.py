@@ -70,9 +70,16 @@ def committed(outcome: Outcome) -> "list[Artifact]":
 
 def result_line(outcome: Outcome) -> str | None:
     """Return what stdout ends with: the artifact's id, or the path written."""
+    made = artifact_id(outcome) or outcome.path or outcome.told.get("paths", {}).get("result")
+    return None if made is None else str(made)
+
+
+def artifact_id(outcome: Outcome) -> str | None:
+    """Return the id of what was made, here or by a job elsewhere; None where that is no artifact."""
     if outcome.artifact is not None:
         return str(outcome.artifact)
-    return None if outcome.path is None else str(outcome.path)
+    told: str | None = outcome.told.get("artifact")
+    return told
 
 
 def as_json(
@@ -82,22 +89,20 @@ def as_json(
     artifact = outcome.artifact
     told: dict[str, Any] = {
         **outcome.related,
-        "command": command,
         "artifact": None if artifact is None else str(artifact),
         "kind": None if artifact is None else artifact.kind,
-        "exit_code": ending.code,
         "counts": _counts(outcome),
         "metrics": dict(outcome.metrics),
         "paths": _paths(outcome),
         "seconds": dict(artifact.card.seconds) if artifact else {},
-        "run": dict(run),
     }
+    told |= {**outcome.told, "command": command, "exit_code": ending.code, "run": dict(run)}
     if outcome.lines:
         told["lines"] = list(outcome.lines)
     if plan is not None:
         told["plan"] = asdict(plan)
     if ending.code:
-        told["error"] = {"reason": ending.reason, "message": "\n".join(map(printable, ending.problems))}
+        told.setdefault("error", {"reason": ending.reason, "message": "\n".join(map(printable, ending.problems))})
     return told
 
 

@@ -32,9 +32,13 @@ SAMPLED_QUERIES = 12  # where nothing says which images are queries, nor which a
 class RunSpec:
     """Do all of it: a folder of images to ranked lists, figures and a page."""
 
-    gallery: str = option(help="folder or list, also s3://, of the images to search in; its folders may name roles")
-    queries: str | None = option(None, help="folder or list of queries (default: all-vs-all, or a sample)")
-    distractors: str | None = option(None, help="folder or list of images that are never right")
+    gallery: str = option(
+        help="folder or list, also s3://, of the images to search in; its folders may name roles", place="path"
+    )
+    queries: str | None = option(
+        None, help="folder or list of queries (default: all-vs-all, or a sample)", place="path"
+    )
+    distractors: str | None = option(None, help="folder or list of images that are never right", place="path")
     truth: str | None = option(None, help="relevant ids a query: JSONL, or CSV query,relevant")
     labels: Labels = option("auto", help="where a label is read from")
     encoder: str = option(EmbedSpec(manifest="").encoder, help="as `embed --encoder`")

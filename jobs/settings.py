@@ -11,6 +11,7 @@ from jobs.command import ENVIRONMENT, Command, Options
 from jobs.command_line import read_command_line
 from jobs.config_file import read_config
 from jobs.flag import Flag, Given, Invalid, flags_of
+from jobs.places import in_submitted_job, relative_places
 from jobs.profiles import profile
 from revsearch.errors import InvalidSpec
 from revsearch.specs import Resources, problems
@@ -18,11 +19,16 @@ from revsearch.specs import Resources, problems
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a command needs to know before it starts."""
+    """All that a command needs to know before it starts.
+
+    Attributes:
+        given: the values that somebody gave, by field name, wherever they came from.
+    """
 
     spec: Any
     options: Options
     resources: Resources
+    given: Mapping[str, Any]
 
 
 def read_settings(command: Command, arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -40,6 +46,8 @@ def read_settings(command: Command, arguments: Sequence[str], environment: Mappi
     found = [problem for source in sources for problem in source.problems]
     missing = [flag for flag in flags if flag.required and not values.get(flag.name)]
     found += [f"{flag.spelling}: required: {flag.help}" for flag in missing]
+    if in_submitted_job(environment):
+        found += relative_places(flags, values)
     given = {
         owner: {flag.name: values[flag.name] for flag in flags if flag.owner is owner and flag.name in values}
         for owner in (command.spec, Options, Resources)
@@ -48,7 +56,8 @@ def read_settings(command: Command, arguments: Sequence[str], environment: Mappi
     settings = [_checked(owner, own, found) for owner, own in given.items()]
     if found:
         raise InvalidSpec(*found)
-    return Settings(*settings)
+    spec, options, resources = settings
+    return Settings(spec, options, resources, values)
 
 
 def _from_environment(flags: Sequence[Flag], environment: Mapping[str, str]) -> Given:

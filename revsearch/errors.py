@@ -12,6 +12,7 @@
     │   └── Conflict           exit 6   somebody else committed something else
     └── TransientError         exit 75  the same call may succeed later
         ├── StoreUnavailable
+        ├── ClusterUnavailable
         └── DiskFull
 
 A bad image is not here: it is a row with a reason (`revsearch.rejects`).
@@ -120,3 +121,9 @@ class DiskFull(TransientError):
     """No room left where the store writes."""
 
     reason = "disk_full"
+
+
+class ClusterUnavailable(TransientError):
+    """The cluster that a job was sent to does not answer any more, or lost the job."""
+
+    reason = "cluster_unavailable"

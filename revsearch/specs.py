@@ -24,6 +24,8 @@ Twins = Literal["keep", "junk"]
 
 MAX_SEED = 2**32 - 1  # what every generator of random numbers takes
 
+Place = Literal["path", "path or id"]
+
 _MISSING = object()
 
 
@@ -35,9 +37,20 @@ def option(
     at_most: float | None = None,
     positional: bool = False,
     short: str | None = None,
+    place: Place | None = None,
 ) -> Any:
-    """Declare a spec field: default (none: required), help, inclusive bounds, whether it has no flag, a short one."""
-    metadata = {"help": help, "at_least": at_least, "at_most": at_most, "positional": positional, "short": short}
+    """Declare a spec field: default (none: required), help, inclusive bounds, whether it has no flag, a short one.
+
+    `place` says that it names files which every worker must see, and which outlast the job.
+    """
+    metadata = {
+        "help": help,
+        "at_least": at_least,
+        "at_most": at_most,
+        "positional": positional,
+        "short": short,
+        "place": place,
+    }
     if default is _MISSING:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -96,6 +109,7 @@ class ManifestSpec:
     sources: tuple[str, ...] = option(
         help="folders of images, or lists (.csv .jsonl .parquet) with a uri column, also s3://; ROLE=SRC gives a role",
         positional=True,
+        place="path",
     )
     role: Role | None = option(None, help="role of every image (default: by folder name, else gallery)")
     labels: Labels = option(
@@ -108,6 +122,7 @@ class ManifestSpec:
         None,
         help="folder, s3://bucket/prefix, or s3:// for all buckets: a list's locations are relative to it and may lie "
         "nowhere else (default: the list's own folder)",
+        place="path",
     )
     follow_symlinks: bool = option(False, help="follow links that lead out of the root")
     on_bad_row: Literal["fail", "skip"] = option("fail", help="what a broken row of a list leads to")
@@ -165,7 +180,9 @@ class RankSpec:
     """Rank the gallery for every query: top-k lists, best first."""
 
     index: str = option(help="index id or ref")
-    queries: tuple[str, ...] = option(help="embeddings id, or folders and image files, also s3://", positional=True)
+    queries: tuple[str, ...] = option(
+        help="embeddings id, or folders and image files, also s3://", positional=True, place="path or id"
+    )
     k: int = option(10, help="gallery images a query", at_least=1)
     exact: bool = option(False, help="compare with every vector, graph or not")
     target_ann_recall: float = option(

@@ -71,6 +71,17 @@ def revsearch() -> Callable[..., Told]:
     return run
 
 
+@pytest.fixture
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever connects to Ray, fails."""
+    from revsearch.stages import cluster
+
+    def connect(resources: object) -> None:
+        pytest.fail("Ray was asked for")
+
+    monkeypatch.setattr(cluster, "connect", connect)
+
+
 @pytest.fixture(scope="session")
 def moto() -> Iterator[Server]:
     """moto's S3 server; its buckets are shared by all tests of the session."""

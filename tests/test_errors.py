@@ -27,6 +27,7 @@ EXIT_CODES = {
     "Conflict": 6,
     "TransientError": 75,
     "StoreUnavailable": 75,
+    "ClusterUnavailable": 75,
     "DiskFull": 75,
 }
 

@@ -33,11 +33,13 @@ DARK = Theme(ink="#c9d1dc", faint="#39424f", colours=("#56B4E9", "#F0903C", "#2F
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A plot before it is drawn: title, the words for those who do not see it, and what draws it in a theme."""
+    """A plot before it is drawn: title, the words for those who do not see it, what draws it in a theme; inches."""
 
     title: str
     alt: str
     draw: Callable[[Axes, Theme], None]
+    width: float = WIDTH
+    height: float = HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,6 @@ def png(figure: Figure, *, transparent: bool) -> bytes:
 
 
 def _themed(panel: Panel, theme: Theme) -> bytes:
-    figure = new_figure(WIDTH, HEIGHT)
+    figure = new_figure(panel.width, panel.height)
     draw(panel, figure.add_subplot(), theme)
     return png(figure, transparent=True)

@@ -6,6 +6,7 @@ from revsearch.render.canvas import Plot
 from revsearch.render.plots import plot_histogram, plot_hit_curve
 from revsearch.render.report import ClassRow, ClassTable, Report
 from revsearch.render.template import render_page
+from revsearch.render.timeline_plot import tell_time
 
 
 def render_report(report: Report) -> str:
@@ -14,6 +15,7 @@ def render_report(report: Report) -> str:
         "report.html.jinja",
         report=report,
         plots=tuple(_plots(report)),
+        time=tell_time(report.timelines),
         classes=_worst_first(report.classes) if report.classes else (),
     )
 

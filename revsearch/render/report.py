@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from revsearch.errors import InvalidSpec
+from revsearch.timeline import Timeline
 
 Verdict = Literal["relevant", "wrong", "junk", "unknown"]
 
@@ -149,6 +150,14 @@ class RejectRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StageTimeline:
+    """What the workers of a stage did when."""
+
+    name: str
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything one page shows.
 
@@ -157,6 +166,7 @@ class Report:
         sheets: a sample of queries; `sheets_note` says how they were drawn.
         worst: the queries that went worst, worst first.
         seconds: stage -> step -> seconds.
+        timelines: of the stages that kept one.
         provenance: heading (artifacts, encoder, parameters, versions) -> name -> value.
     """
 
@@ -171,5 +181,6 @@ class Report:
     hit_curve: HitCurve | None = None
     histogram: ScoreHistogram | None = None
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    timelines: tuple[StageTimeline, ...] = ()
     rejects: tuple[RejectRow, ...] = ()
     provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from revsearch.render.canvas import plot
 from revsearch.render.pixels import jpeg
 from revsearch.render.report import Sheet, Tile
 from revsearch.render.template import render_page
+from revsearch.render.timeline_plot import tell_time
 from revsearch.render.training_plots import training_panels
 from revsearch.render.training_report import TrainingReport, Triplet
 from revsearch.render.verdict import gains
@@ -17,6 +18,7 @@ def render_training(report: TrainingReport) -> str:
         report=report,
         gains={gain.name: gain for gain in gains(report.history)},
         plots=[plot(panel) for panel in training_panels(report.history)],
+        time=tell_time(report.timelines),
         candidates=_best_first(report.history),
         figures=_figures(report.history),
         parts=_parts(report.history.epochs),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from revsearch.render.report import Metric, RejectRow, Summary, Tile
+from revsearch.render.report import Metric, RejectRow, StageTimeline, Summary, Tile
 from revsearch.training import History
 
 
@@ -63,6 +63,7 @@ class TrainingReport:
         triplets: as sampled before the first step.
         reconstructions: a PNG by `reconstruction_png`.
         seconds: stage -> step -> seconds.
+        timelines: of the run; none where it kept none.
         provenance: heading (training, data, encoder, versions) -> name -> value.
     """
 
@@ -78,5 +79,6 @@ class TrainingReport:
     reconstructions: bytes | None = None
     reconstructions_note: str = ""
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    timelines: tuple[StageTimeline, ...] = ()
     rejects: tuple[RejectRow, ...] = ()
     provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ray
@@ -18,9 +19,12 @@ from revsearch.index.hnsw import HnswGraph
 from revsearch.manifest import INDEXED_ROLES, Strings, content_keys
 from revsearch.space import require_same_space
 from revsearch.specs import IndexSpec, Metric, Plan, Resources, require_sound
-from revsearch.stages import cluster
+from revsearch.stages import meters
 from revsearch.stages.gallery import IndexFacts
-from revsearch.stages.progress import Stopwatch
+from revsearch.stages.meters import Work
+from revsearch.stages.node_pool import NodePool
+from revsearch.stages.nodes import Node
+from revsearch.stages.recording import Recording
 from revsearch.storage.arrays import create_matrix
 from revsearch.storage.artifact import Artifact, Draft, load
 from revsearch.storage.card import Counts, Part
@@ -46,13 +50,17 @@ def build_index(spec: IndexSpec, store: Store, resources: Resources) -> Artifact
         InvalidSpec: where no row is indexed, or one id comes from two manifests.
     """
     draft = _draft(spec, store)
-    if (artifact := draft.find()) is not None:
+    if (artifact := draft.begin()) is not None:
         return artifact
-    cluster.connect(resources)
-    n_cpus = cluster.n_cpus()
-    with cluster.own_errors():
-        task = _build.options(num_cpus=n_cpus).remote(draft, resources.threads or n_cpus)
-        built: Artifact = ray.get(task)
+    recording = Recording("build-index")
+    recording.connect(resources, store)
+
+    def start(node: Node) -> Any:
+        builder = ray.remote(max_restarts=0)(_Builder)
+        placed = builder.options(num_cpus=node.cpus, scheduling_strategy=node.only_here)
+        return placed.remote(draft, resources.threads or node.cpus, recording)
+
+    built: Artifact = NodePool(start).ask(lambda builder: builder.build.remote())
     return built
 
 
@@ -102,31 +110,38 @@ class _Rows:
         return _Rows(self.ids[order], self.keys[order], self.source[order], self.rows[order])
 
 
-@ray.remote
-def _build(draft: Draft, threads: int) -> Artifact:
-    with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-        return _Build(draft, threads, Path(folder)).run()
+class _Builder:
+    """Actor that builds, on one node with all its CPUs: where that is lost, another builds anew."""
+
+    def __init__(self, draft: Draft, threads: int, recording: Recording) -> None:
+        self.draft, self.threads, self.recording = draft, threads, recording
+
+    def build(self) -> Artifact:
+        """Build and commit."""
+        self.recording.started()
+        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+            return _Build(self.draft, self.threads, Path(folder), self.recording).run()
 
 
 class _Build:
     """One run of the stage, in one worker with room for the matrix on its disk."""
 
-    def __init__(self, draft: Draft, threads: int, folder: Path) -> None:
-        self.draft, self.threads, self.folder, self.watch = draft, threads, folder, Stopwatch()
+    def __init__(self, draft: Draft, threads: int, folder: Path, recording: Recording) -> None:
+        self.draft, self.threads, self.folder, self.recording = draft, threads, folder, recording
         self.metric: Metric = draft.spec["metric"]
         self.embeddings = [StoredEmbeddings(draft.store, load(draft.store, id)) for id in draft.inputs["embeddings"]]
 
     def run(self) -> Artifact:
         """Merge, build, store, commit."""
-        with self.watch.time("merge"):
+        with self.recording.time("merge"):
             rows, rejected = self._collect()
             _, first, vector_of = np.unique(rows.keys, return_index=True, return_inverse=True)
             order = np.argsort(first)  # vectors in the order of their lowest ids, not in that of their hashes
             vector_of = np.argsort(order)[vector_of]
             vectors = self._merge(rows, first[order])
-        with self.watch.time("build"):
+        with self.recording.time("build"):
             bounds, graphs = self._graphs(vectors)
-        with self.watch.time("write"):
+        with self.recording.time("write"):
             members = self.draft.put("members", ".parquet", encode_members(vector_of, rows.ids))
             matrix = self.draft.put_file("vectors", ".safetensors", self.folder / "vectors")
         n_rejected = sum(rejected.values())
@@ -139,11 +154,13 @@ class _Build:
             graphs=[part.name for part in graphs],
             sources={each.manifest: str(each.artifact) for each in self.embeddings},
         )
+        counts = Counts(len(rows.ids) + n_rejected, len(rows.ids), dict(rejected))
+        meters.count("build-index", Work(counts.n_in, counts.rejected))
         return self.draft.commit(
-            Counts(len(rows.ids) + n_rejected, len(rows.ids), dict(rejected)),
+            counts,
             [members, matrix, *graphs],
-            facts=asdict(facts),
-            seconds=self.watch.seconds,
+            facts={**asdict(facts), **self.recording.facts()},
+            seconds=self.recording.seconds,
         )
 
     def _collect(self) -> tuple[_Rows, Counter[str]]:

@@ -11,34 +11,42 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from revsearch.errors import InvalidSpec, RevsearchError
+from revsearch.errors import InvalidSpec, RevsearchError, TransientError
 from revsearch.specs import Resources
+from revsearch.stages.deaths import NODE_DEATHS, WORKER_DEATHS
+from revsearch.stages.growth import require_node
+from revsearch.stages.head import ANSWER_TIMEOUT_S, ask_head, no_cluster, require_same_versions
+from revsearch.stages.shared import require_shared
+from revsearch.storage.store import Store
 
 _LOOPBACK = "127.0.0.1"
-_ANSWER_TIMEOUT_S = 10.0
 
 _LOG = logging.getLogger(__name__)
 
-# How a worker's death looks from outside; Ray Data wraps them, so that `own_errors` digs for them.
-WORKER_DEATHS = (
-    ray.exceptions.WorkerCrashedError,
-    ray.exceptions.ActorDiedError,
-    ray.exceptions.ActorUnavailableError,
-    ray.exceptions.NodeDiedError,
-    ray.exceptions.OutOfMemoryError,
-)
 
-
-def connect(resources: Resources) -> None:
+def connect(resources: Resources, store: Store | None = None, folders: Iterable[str] = ()) -> None:
     """Connect this process to Ray: the address asked for, or RAY_ADDRESS, or a new local Ray on 127.0.0.1.
 
+    Args:
+        resources: that tell the address.
+        store: what all nodes must reach.
+        folders: of pictures, which all nodes must reach.
+
     Raises:
-        InvalidSpec: where the cluster does not answer or runs another version.
+        InvalidSpec: where the cluster does not answer, runs another version, has nothing to work on, or has a node
+            that does not see the store or the pictures.
+        TransientError: where a cluster that grows brings up no node.
+        StoreUnavailable: where a node gets no answer from the store.
     """
-    if ray.is_initialized():
-        return
+    if not ray.is_initialized():
+        _join(resources)
+    require_node()
+    if store is not None:
+        require_shared(store, folders)
+
+
+def _join(resources: Resources) -> None:
     address = resources.address or os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
     if not address:
@@ -46,8 +54,7 @@ def connect(resources: Resources) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run tells nobody
         # Ray turns its token authentication on by itself, and says so with a warning at each start.
         logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
-        # Without this, Ray 2.60 puts the machine's outside address in the loopback's place and listens on all of them.
-        ray_constants.ENABLE_RAY_CLUSTER = False
+        _stay_on_loopback()  # else it listens on all addresses
         with _own_sigterm():
             ray.init(address="local", include_dashboard=False, _node_ip_address=_LOOPBACK, **options)
         return
@@ -78,17 +85,6 @@ def n_gpus() -> float:
     return float(_resources().get("GPU", 0))
 
 
-def nodes() -> list[tuple[str, int]]:
-    """Return the id and the CPUs of each node that has any."""
-    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray declares no types here
-    return [(node["NodeID"], n) for node in alive if (n := int(node["Resources"].get("CPU", 0)))]
-
-
-def on_node(node_id: str) -> NodeAffinitySchedulingStrategy:
-    """Place an actor on a node while that node is there, else anywhere."""
-    return NodeAffinitySchedulingStrategy(node_id, soft=True)
-
-
 @contextmanager
 def own_errors() -> Iterator[None]:
     """Raise our own error of a worker, or a worker's death, as itself in place of Ray's wrapping."""
@@ -102,29 +98,49 @@ def stream(task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], *, ah
     """Run a Ray task on each tuple of arguments and yield the results in order, `ahead` tasks under way at most.
 
     So the driver holds a few results, however many there are.
+
+    Raises:
+        RevsearchError: an error of our own that a task raised.
+        TransientError: where a task was lost with its node more often than Ray was told to try it.
     """
     pending: list[Any] = []
-    with own_errors():
-        for each in arguments:
-            pending.append(task(*each))
-            if len(pending) > ahead:
+    try:
+        with own_errors():
+            for each in arguments:
+                pending.append(task(*each))
+                if len(pending) > ahead:
+                    yield ray.get(pending.pop(0))
+            while pending:
                 yield ray.get(pending.pop(0))
-        while pending:
-            yield ray.get(pending.pop(0))
+    except NODE_DEATHS as error:
+        raise TransientError(f"nodes died again and again under the same work: {error}") from error
 
 
 def _require_answer(address: str) -> None:
-    """Raise InvalidSpec where nothing listens at `host:port`: Ray by itself tries for more than ten minutes."""
+    """Raise InvalidSpec where no cluster of our kind answers at `host:port`: Ray by itself tries for many minutes."""
+    if address.startswith(("http://", "https://")):
+        raise InvalidSpec(
+            f"--address {address}: expected the head of a cluster as HOST:PORT (6379 by default), found the address of "
+            "a job server; `revsearch submit` takes that"
+        )
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return  # `auto`, or no address at all: Ray tells at once
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_TIMEOUT_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
-        raise InvalidSpec(
-            f"--address {address}: expected a cluster with Ray {ray.__version__}, found none: {error}; "
-            "look whether its head node runs, or leave --address and RAY_ADDRESS out for a local Ray"
-        ) from error
+        raise no_cluster(address, error) from error
+    if address.startswith("ray://"):
+        return  # a server of another protocol stands before the head
+    head = ask_head(address)
+    require_same_versions(address, head)
+    if head.on_loopback:
+        _stay_on_loopback()
+
+
+def _stay_on_loopback() -> None:
+    """Keep Ray from putting the machine's outside address in the loopback's place, as 2.60 does."""
+    ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 def _resources() -> dict[str, float]:

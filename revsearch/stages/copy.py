@@ -81,9 +81,10 @@ class Copying:
                 path = kept_weights.fetch(space, self.shipment.source, Path(folder))
                 if path is not None:
                     kept_weights.keep(space, path, self.shipment.target)
-        progress = Progress("copy", len(self.shipment.parts), unit="parts")
-        for _ in self.shipment.send_parts():
-            progress.add(1)
+        if self.shipment.parts:
+            progress = Progress("copy", len(self.shipment.parts), unit="parts")
+            for _ in self.shipment.send_parts():
+                progress.add(1)
         self.shipment.commit()
         for artifact in self.artifacts:
             if artifact.kind == "manifest":

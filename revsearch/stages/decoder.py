@@ -77,8 +77,7 @@ class Decoder:
         uris = [place.uri for place in ahead.places[start : start + len(rows)]]
 
         def decode_row(place: int) -> None:
-            with watch.time("read"):
-                data = ahead[start + place]
+            data = ahead.fetch(start + place, watch)
             pixels[place], flags[place] = self._picture(data, watch)
 
         rejects = [

@@ -22,13 +22,16 @@ from revsearch.manifest import content_keys
 from revsearch.rejects import Reject, count_reasons
 from revsearch.space import EmbeddingSpace
 from revsearch.specs import EmbedSpec, Plan, Resources, require_sound
-from revsearch.stages import cluster
+from revsearch.stages import meters
 from revsearch.stages.embed_data import run_units
 from revsearch.stages.embed_isolated import embed_isolated
 from revsearch.stages.embed_work import EmbedWork
+from revsearch.stages.embedder import Summary
 from revsearch.stages.encoders import find_encoder, keep_weights
-from revsearch.stages.progress import Progress, Stopwatch
-from revsearch.stages.resources import Pool, plan_pool
+from revsearch.stages.meters import Work
+from revsearch.stages.progress import Progress
+from revsearch.stages.recording import Recording
+from revsearch.stages.resources import Pool, plan_again, plan_pool
 from revsearch.stages.row_reader import RowReader
 from revsearch.stages.takeover import Source, find_sources, own_sources, take_over
 from revsearch.storage.artifact import Artifact, Draft, complete
@@ -60,10 +63,10 @@ def embed(spec: EmbedSpec, store: Store, resources: Resources) -> Artifact:
     manifest = StoredManifest(store, resolve(store, spec.manifest, "manifest"))
     encoder = find_encoder(spec, store)
     job = _Job(spec, resources, store, manifest, encoder.space)
-    if (artifact := job.draft.find()) is not None:
+    if (artifact := job.draft.begin()) is not None:
         return artifact
     keep_weights(encoder, store)
-    cluster.connect(resources)
+    job.recording.connect(resources, store, manifest.roots.values())
     return complete(job.draft, len(manifest), read_rows=job.read_rows, do=job.do, finish=job.finish)
 
 
@@ -85,7 +88,7 @@ class _Job:
     store: Store
     manifest: StoredManifest
     space: EmbeddingSpace
-    watch: Stopwatch = field(default_factory=Stopwatch)
+    recording: Recording = field(default_factory=lambda: Recording("embed"))
     halvings: int = 0
 
     @cached_property
@@ -125,10 +128,10 @@ class _Job:
         progress = Progress("embed", len(missing))
         missing = self._take_over(work, find_sources(work), missing, progress)
         first = np.sort(np.unique(content_keys(self.contents[missing]), return_index=True)[1])
-        self._embed(work, pool, missing[first], progress)
+        self._embed(pool, missing[first], progress)
         twins = self._take_over(work, own_sources(work), np.delete(missing, first), progress)
         # What is left has a twin that was rejected, for its place maybe: their own bytes may be there, and whole.
-        self._embed(work, pool, twins, progress)
+        self._embed(pool, twins, progress)
 
     def read_rows(self, part: Part) -> NDArray[np.int64]:
         """Return the manifest rows of a part, int64 `[m]`."""
@@ -141,11 +144,13 @@ class _Job:
         if n_transient := sum(reject.reason.transient for reject in rejects):
             _LOG.info("%d rejects may pass: %s", n_transient, self._retry_command())
         n_rows, reasons = len(self.manifest), count_reasons(reject.reason for reject in rejects)
+        with self.recording.time("write"):
+            parts = [*parts, self.draft.put("rejects", ".parquet", encode_rejects(rejects))]
         return self.draft.commit(
             Counts(n_rows, n_rows - len(rejects), reasons),
-            [*parts, self.draft.put("rejects", ".parquet", encode_rejects(rejects))],
-            facts={**self.facts, "flags": flags, "batch_halvings": self.halvings},
-            seconds=self.watch.seconds,
+            parts,
+            facts={**self.facts, "flags": flags, "batch_halvings": self.halvings, **self.recording.facts()},
+            seconds=self.recording.seconds,
         )
 
     def _retried(self, name: str) -> str:
@@ -195,36 +200,42 @@ class _Job:
             return missing
         left = np.zeros(len(self.manifest), bool)
         left[missing] = True
-        with self.watch.time("take_over"):
+        with self.recording.time("take_over"):
             for taken in take_over(work, sources, missing, self.contents[missing]):
                 if n_taken := int(np.count_nonzero(left[taken])):
                     progress.add(n_taken)
+                    meters.count("embed", Work(n_taken))
                 left[taken] = False
                 if not left.any():
                     break
         return np.flatnonzero(left)
 
-    def _embed(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
+    def _embed(self, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
         """Embed rows; where workers die, go on with what they left, and find the row that kills them in the end."""
         left = rows
         for _ in range(_ATTEMPTS):
             if not len(left):
                 return
-            self._run_units(work, pool, left, progress)
+            with self.recording.pool(pool.n_actors + pool.n_decoders):
+                self._run_units(pool, left, progress)
             left = np.setdiff1d(rows, self._rows_done(), assume_unique=True)
             if len(left):
                 _LOG.warning("workers died with %d rows in hand; going on with those", len(left))
+                pool = plan_again(self.resources, pool)  # they may have died with their node
         if len(left):
-            embed_isolated(work, pool, left, progress)
+            with self.recording.pool(pool.n_actors):
+                embed_isolated(self._work(pool), pool, left, lambda summary: self._note(summary, progress))
 
-    def _run_units(self, work: EmbedWork, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
+    def _run_units(self, pool: Pool, rows: NDArray[np.int64], progress: Progress) -> None:
         size = min(PART_ROWS, max(_MIN_UNIT_ROWS, len(rows) // (pool.n_actors * _UNITS_PER_ACTOR)))
         units = [rows[start : start + size] for start in range(0, len(rows), size)]
-        for summary in run_units(work, pool, units):
-            progress.add(summary.done, summary.rejected)
-            self.halvings = max(self.halvings, summary.halvings)
-            for step, seconds in summary.seconds.items():
-                self.watch.seconds[step] += seconds
+        for summary in run_units(self._work(pool), pool, units):
+            self._note(summary, progress)
+
+    def _note(self, summary: Summary, progress: Progress) -> None:
+        progress.add(summary.done, summary.n_rejected)
+        self.halvings = max(self.halvings, summary.halvings)
+        self.recording.add(*summary.spans)
 
     def _rows_done(self) -> NDArray[np.int64]:
         parts = self.draft.found_parts("part")

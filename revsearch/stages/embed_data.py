@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +16,15 @@ from ray.util.annotations import RayDeprecationWarning
 
 from revsearch.errors import RevsearchError
 from revsearch.rejects import Reason, Reject
-from revsearch.stages import cluster
+from revsearch.stages import cluster, meters
 from revsearch.stages.decoder import Decoder, Pictures
 from revsearch.stages.embed_work import EmbedWork
-from revsearch.stages.embedder import STEPS, EmbedRows, PartMaker, Summary
+from revsearch.stages.embedder import EmbedRows, PartMaker, Summary
+from revsearch.stages.meters import Work
 from revsearch.stages.progress import Stopwatch
 from revsearch.stages.resources import Pool
 from revsearch.storage.vectors import STAGE
+from revsearch.timeline import Span
 
 Batch = dict[str, NDArray[Any]]
 
@@ -48,9 +51,10 @@ def run_units(work: EmbedWork, pool: Pool, units: list[NDArray[np.int64]]) -> It
         dataset = _split(source, work, pool) if pool.n_decoders else _fused(source, work, pool)
     with cluster.own_errors():
         for batch in dataset.iter_batches(batch_size=None):
-            for error in filter(None, batch["error"]):
-                raise cloudpickle.loads(error)
-            yield from _summaries(batch)
+            for told in map(cloudpickle.loads, batch["told"]):
+                if isinstance(told, RevsearchError):
+                    raise told
+                yield told
 
 
 class DecodeUnit:
@@ -62,7 +66,10 @@ class DecodeUnit:
     def __call__(self, batch: Batch) -> Batch:
         """Decode one unit."""
         watch = Stopwatch()
-        return _to_batch(self.decode(_rows(batch), watch), watch)
+        pictures = self.decode(_rows(batch), watch)
+        span = watch.span()
+        meters.count("embed", Work(n_bytes=watch.n_bytes, seconds=span.seconds))
+        return _to_batch(pictures, span)
 
 
 class EmbedPictures:
@@ -76,12 +83,11 @@ class EmbedPictures:
         return _told(lambda: self._embed(batch))
 
     def _embed(self, batch: Batch) -> Summary:
-        watch = Stopwatch()
-        for step in ("read", "decode"):
-            watch.seconds[step] = float(batch[f"seconds_{step}"].sum())
+        opened, watch = self.part_maker.open(), Stopwatch()
         part = self.part_maker.embed(_to_pictures(batch), watch)
         self.part_maker.commit([part], watch)
-        return self.part_maker.summary([part], watch)
+        summary = counted(self.part_maker.summary([part], opened, watch))
+        return replace(summary, spans=(*_spans(batch), *summary.spans))
 
 
 class EmbedUnit:
@@ -92,7 +98,16 @@ class EmbedUnit:
 
     def __call__(self, batch: Batch) -> Batch:
         """Decode, embed and commit one unit."""
-        return _told(lambda: self.embed(_rows(batch)))
+        return _told(lambda: counted(self.embed(_rows(batch))))
+
+
+def counted(summary: Summary) -> Summary:
+    """Count in Ray's metrics what one worker did, and return it."""
+    seconds = Counter[str]()
+    for span in summary.spans:
+        seconds.update(span.seconds)
+    meters.count("embed", Work(summary.done, summary.rejects, summary.n_bytes, seconds))
+    return summary
 
 
 def _fused(source: Dataset, work: EmbedWork, pool: Pool) -> Dataset:
@@ -126,32 +141,25 @@ def _rows(batch: Batch) -> NDArray[np.int64]:
 def _told(embed: Callable[[], Summary]) -> Batch:
     """Return what the driver counts, or our own error: Ray Data is told to go on after errors it sees itself."""
     try:
-        summary, error = embed(), b""
-    except RevsearchError as found:
-        summary, error = Summary(0, 0, 0, dict.fromkeys(STEPS, 0.0)), cloudpickle.dumps(found)  # type: ignore[no-untyped-call]  # Ray's own
-    counts = {"done": summary.done, "rejected": summary.rejected, "halvings": summary.halvings}
-    return {
-        "error": np.array([error], object),
-        **{name: np.array([value]) for name, value in (counts | _prefixed(summary.seconds)).items()},
-    }
+        told: Summary | RevsearchError = embed()
+    except RevsearchError as error:
+        told = error
+    return {"told": _pickled(told)}
 
 
-def _prefixed(seconds: Mapping[str, float]) -> dict[str, float]:
-    return {f"seconds_{step}": spent for step, spent in seconds.items()}
+def _pickled(*values: object) -> NDArray[np.object_]:
+    pickled = np.empty(len(values), object)
+    pickled[:] = [cloudpickle.dumps(value) for value in values]  # type: ignore[no-untyped-call]  # Ray's own
+    return pickled
 
 
-def _summaries(batch: Batch) -> Iterator[Summary]:
-    for row in range(len(batch["done"])):
-        yield Summary(
-            done=int(batch["done"][row]),
-            rejected=int(batch["rejected"][row]),
-            halvings=int(batch["halvings"][row]),
-            seconds={step: float(batch[f"seconds_{step}"][row]) for step in STEPS},
-        )
+def _spans(batch: Batch) -> Iterator[Span]:
+    """Yield the units in which the rows were decoded."""
+    return (span for span in map(cloudpickle.loads, batch["span"]) if span is not None)
 
 
-def _to_batch(pictures: Pictures, watch: Stopwatch) -> Batch:
-    n = len(pictures.rows)
+def _to_batch(pictures: Pictures, span: Span) -> Batch:
+    """Return pictures as rows; the first carries the unit of work that they took."""
     rejects = pictures.rejects
     return {
         "row": pictures.rows,
@@ -163,8 +171,7 @@ def _to_batch(pictures: Pictures, watch: Stopwatch) -> Batch:
         "reason": np.array([reject.reason if reject else "" for reject in rejects], str),
         "message": np.array([reject.message if reject else "" for reject in rejects], str),
         "attempt": np.array([reject.attempt if reject else 0 for reject in rejects], np.int64),
-        "seconds_read": np.full(n, watch.seconds["read"] / n),
-        "seconds_decode": np.full(n, watch.seconds["decode"] / n),
+        "span": _pickled(span, *[None] * (len(pictures.rows) - 1)),
     }
 
 
@@ -192,4 +199,5 @@ def _configure() -> None:
     context.enable_progress_bars = False
     context.enable_operator_progress_bars = False
     context.max_errored_blocks = -1  # a dead worker costs its unit, which is read off the parts, not the job
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # It logs each unit of a dead worker with its stack, and who keeps such a record keeps the other actors, and CPUs.
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)

@@ -2,32 +2,43 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from revsearch.embeddings import Vectors, vector_reasons
-from revsearch.rejects import Reason, Reject
+from revsearch.rejects import Reason, Reject, count_reasons
 from revsearch.stages.decoder import Decoder, Pictures
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.encoders import Encoder, open_encoder
 from revsearch.stages.progress import Stopwatch
 from revsearch.storage.vectors import STAGE, PartRows, concatenate_parts, encode_part
+from revsearch.timeline import Span
 
-STEPS = ("read", "decode", "open", "embed", "write")  # that a worker's seconds are told by; open is the encoder
 PART_SECONDS = 20.0  # after which a part is closed, however few rows it has: what a killed worker loses at most
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a worker says of the rows it was given."""
+    """What a worker says of the rows it was given.
+
+    Attributes:
+        rejects: rows rejected, by reason.
+        spans: the units of work that the rows took: of each worker that had them, and of opening its encoder.
+    """
 
     done: int
-    rejected: int
-    halvings: int
-    seconds: Mapping[str, float]
+    rejects: Mapping[str, int] = field(default_factory=dict)
+    halvings: int = 0
+    n_bytes: int = 0
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def n_rejected(self) -> int:
+        """Rows rejected, for whatever reason."""
+        return sum(self.rejects.values())
 
 
 class PartMaker:
@@ -42,12 +53,17 @@ class PartMaker:
         work = self.work
         return open_encoder(work.space, work.store, precision=work.precision, device=work.device, threads=work.threads)
 
+    def open(self) -> Span:
+        """Open the encoder, where it is not yet; return that as a unit of work."""
+        watch = Stopwatch()
+        with watch.time("open"):
+            _ = self.encoder
+        return watch.span()
+
     def embed(self, pictures: Pictures, watch: Stopwatch) -> PartRows:
         """Embed `m` decoded rows."""
-        with watch.time("open"):
-            encoder = self.encoder
         with watch.time("embed"):
-            vectors = self._vectors(encoder, pictures)
+            vectors = self._vectors(pictures)
         rejects = [
             reject or _vector_reject(pictures, place, reason)
             for place, (reject, reason) in enumerate(zip(pictures.rejects, vector_reasons(vectors), strict=True))
@@ -60,17 +76,17 @@ class PartMaker:
         with watch.time("write"):
             self.work.draft.put("part", ".parquet", encode_part(concatenate_parts(pieces), self.work.store_dtype))
 
-    def summary(self, pieces: list[PartRows], watch: Stopwatch) -> Summary:
-        """Return what the driver counts."""
+    def summary(self, pieces: list[PartRows], opened: Span, watch: Stopwatch) -> Summary:
+        """Return what the driver counts: of a unit whose encoder was `opened` before."""
         rejects = [reject for piece in pieces for reject in piece.rejects]
-        n_rejected = sum(reject is not None for reject in rejects)
-        return Summary(len(rejects), n_rejected, self.encoder.halvings, {step: watch.seconds[step] for step in STEPS})
+        reasons = count_reasons(reject.reason for reject in rejects if reject is not None)
+        return Summary(len(rejects), reasons, self.encoder.halvings, watch.n_bytes, (opened, watch.span()))
 
-    def _vectors(self, encoder: Encoder, pictures: Pictures) -> Vectors:
+    def _vectors(self, pictures: Pictures) -> Vectors:
         vectors = np.zeros((len(pictures.rows), self.work.space.dim), np.float32)
         good = np.flatnonzero([reject is None for reject in pictures.rejects])
         for batch in _in_batches(good, self.work.batch_size):
-            vectors[batch] = encoder(pictures.pixels[batch])
+            vectors[batch] = self.encoder(pictures.pixels[batch])
         if self.work.store_dtype == "float16":
             with np.errstate(over="ignore"):  # an overflow becomes infinite, and so a reject
                 return vectors.astype(np.float16).astype(np.float32)
@@ -85,6 +101,7 @@ class EmbedRows:
 
     def __call__(self, rows: NDArray[np.int64]) -> Summary:
         """Commit the outcome of rows `[m]`, ascending, in one part, or in several where they take long."""
+        opened = self.part_maker.open()
         watch, pieces, n_committed, began = Stopwatch(), list[PartRows](), 0, time.monotonic()
         for pictures in self.decode.batches(rows, self.work.batch_size, watch):
             pieces.append(self.part_maker.embed(pictures, watch))
@@ -93,7 +110,7 @@ class EmbedRows:
                 n_committed, began = len(pieces), time.monotonic()
         if n_committed < len(pieces):
             self.part_maker.commit(pieces[n_committed:], watch)
-        return self.part_maker.summary(pieces, watch)
+        return self.part_maker.summary(pieces, opened, watch)
 
 
 def _in_batches(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:

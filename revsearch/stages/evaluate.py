@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.util import ActorPool
 
 from revsearch.errors import InvalidSpec
 from revsearch.evaluation import Evaluation, summarise
@@ -23,16 +22,21 @@ from revsearch.render.page import render_report
 from revsearch.score_histogram import ScoreCounts
 from revsearch.significance import Bootstrap
 from revsearch.specs import EvaluateSpec, Plan, Protocol, Resources, require_sound
-from revsearch.stages import cluster
+from revsearch.stages import meters
 from revsearch.stages.gallery import IndexFacts, sample_rows
 from revsearch.stages.judged import Judged
 from revsearch.stages.judging import Case, Figures, Judge, ShownQuery
-from revsearch.stages.progress import Progress, Stopwatch
+from revsearch.stages.meters import Work
+from revsearch.stages.node_pool import NodePool
+from revsearch.stages.nodes import Node, working_nodes
+from revsearch.stages.progress import Progress
+from revsearch.stages.recording import Recording
 from revsearch.stages.report import Findings, build_report
 from revsearch.storage.artifact import Artifact, Draft, load
 from revsearch.storage.catalog import resolve
 from revsearch.storage.files import local_copy
 from revsearch.storage.store import Store
+from revsearch.timeline import Timeline
 from revsearch.truth import Truth, parse_truth
 
 REVISION = 1
@@ -50,10 +54,10 @@ def evaluate(spec: EvaluateSpec, store: Store, resources: Resources) -> Artifact
             encoder was trained on images that it is to be judged by.
     """
     job = _Job.of(spec, store)
-    if (artifact := job.draft.find()) is not None:
+    if (artifact := job.draft.begin()) is not None:
         return artifact
     job.count_leakage()
-    cluster.connect(resources)
+    job.recording.connect(resources, store)
     return job.run()
 
 
@@ -86,15 +90,23 @@ class _JudgeActor:
     """Actor with a `Judge`, made by the first task: an actor whose constructor raises is dead to Ray."""
 
     def __init__(self, case: Case) -> None:
-        self.case = case
+        self.case, self.recording = case, Recording("evaluate")
 
     @cached_property
     def judge(self) -> Judge:
         """What judges."""
         return Judge(self.case)
 
+    def done(self) -> Timeline | None:
+        """Return what this actor did so far, None where nothing."""
+        return self.recording.done
+
     def overview(self) -> _Overview:
         """Count, and say what there is to judge."""
+        with self.recording.time("open"):
+            return self._overview()
+
+    def _overview(self) -> _Overview:
         judge, relevance = self.judge, self.judge.relevance
         blocks = None if relevance is None else judge.blocks()
         counts = {
@@ -106,19 +118,25 @@ class _JudgeActor:
 
     def exact(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[str, Figures]]:
         """Return full-rank metrics of queries `rows` `[q]`, and the rows: they come back in any order."""
-        return rows, self.judge.exact_figures(rows)
+        with self.recording.time("judge"):
+            figures = self.judge.exact_figures(rows)
+        meters.count("evaluate", Work(len(rows)))
+        return rows, figures
 
     def served(self, rows: NDArray[np.int64]) -> tuple[int, dict[str, Figures], list[float]]:
         """Return how deep the lists reach, the served metrics of queries `rows`, and their hit rate at each k."""
-        return self.judge.served.depth, self.judge.served_figures(rows), self.judge.hit_curve(rows)
+        with self.recording.time("judge"):
+            return self.judge.served.depth, self.judge.served_figures(rows), self.judge.hit_curve(rows)
 
     def histogram(self, rows: NDArray[np.int64]) -> ScoreCounts:
         """Count the scores of queries `rows`."""
-        return self.judge.histogram(rows)
+        with self.recording.time("judge"):
+            return self.judge.histogram(rows)
 
     def shown(self, rows: NDArray[np.int64]) -> list[ShownQuery]:
         """Return the lists of queries `rows`, each place judged."""
-        return self.judge.shown(rows)
+        with self.recording.time("judge"):
+            return self.judge.shown(rows)
 
 
 @dataclass
@@ -132,7 +150,7 @@ class _Job:
     truth: Mapping[str, Truth] | None
     truth_sha256: str | None
     leakage: Mapping[str, int] = field(default_factory=dict)
-    watch: Stopwatch = field(default_factory=Stopwatch)
+    recording: Recording = field(default_factory=lambda: Recording("evaluate"))
 
     @classmethod
     def of(cls, spec: EvaluateSpec, store: Store) -> "_Job":
@@ -159,27 +177,30 @@ class _Job:
 
     def run(self) -> Artifact:
         """Judge, summarise, draw, commit."""
-        actors = [_start_judge(node_id, self._case()) for node_id, _ in cluster.nodes()]
-        with self.watch.time("judge"), cluster.own_errors():
-            overview: _Overview = ray.get(actors[0].overview.remote())
-            findings = self._judge(actors, overview)
-        with self.watch.time("draw"):
+        case = self._case()
+        pool = NodePool(lambda node: _start_judge(node, case))
+        with self.recording.pool(len(working_nodes())):
+            overview: _Overview = pool.ask(lambda judge: judge.overview.remote())
+            findings = self._judge(pool, overview)
+            for done in pool.each(lambda judge: judge.done.remote()):
+                self.recording.merge(done)
+        with self.recording.time("draw"):
             page = render_report(build_report(self.store, self.rankings, self.index, findings, self.spec))
         return self._commit(findings, page)
 
-    def _judge(self, actors: list[Any], overview: _Overview) -> Findings:
-        n_queries, first = len(overview.labels), actors[0]
+    def _judge(self, pool: NodePool, overview: _Overview) -> Findings:
+        n_queries = len(overview.labels)
         counts = {**overview.counts, "n_rejected_queries": self.rankings.card.counts.n_rejected, **self.leakage}
         rows = np.concatenate([np.empty(0, np.int64), *(overview.blocks or [])])
         everyone = rows if len(rows) else np.arange(n_queries)
         # In no order of theirs: rows are sorted by class, and the first shown should not be all of one.
         sampled = np.random.default_rng(self.spec.seed).permutation(everyone)[: self.spec.sheets]
         if not len(rows):
-            shown = ray.get(first.shown.remote(sampled))
+            shown = pool.ask(lambda judge: judge.shown.remote(sampled))
             return Findings(overview.protocol, Evaluation({}, counts={"n_queries": 0, **counts}), shown)
-        depth, served, curve = ray.get(first.served.remote(rows))
+        depth, served, curve = pool.ask(lambda judge: judge.served.remote(rows))
         rules = (*served_metrics(depth), *protocol_rules(overview.protocol).exact)
-        figures = served | self._exact(actors, overview.blocks or [], rows)
+        figures = served | self._exact(pool, overview.blocks or [], rows)
         labels = overview.labels[rows]
         evaluation = summarise(
             rules,
@@ -189,22 +210,23 @@ class _Job:
             Bootstrap(self.spec.bootstrap, self.spec.seed),
             {"relevant": "as the truth file says" if self.truth else protocol_rules(overview.protocol).relevant},
         )
+        spread = sample_rows(rows, _HISTOGRAM_QUERIES, self.spec.seed)
         worst = rows[np.argsort(figures["ap_plain"], kind="stable")[: self.spec.sheets // 2]]
         return Findings(
             protocol=overview.protocol,
             evaluation=evaluation,
-            sampled=ray.get(first.shown.remote(sampled)),
-            worst=ray.get(first.shown.remote(worst)),
+            sampled=pool.ask(lambda judge: judge.shown.remote(sampled)),
+            worst=pool.ask(lambda judge: judge.shown.remote(worst)),
             worst_ap=np.sort(figures["ap_plain"], kind="stable")[: self.spec.sheets // 2].tolist(),
             hit_curve=curve,
-            histogram=ray.get(first.histogram.remote(sample_rows(rows, _HISTOGRAM_QUERIES, self.spec.seed))),
+            histogram=pool.ask(lambda judge: judge.histogram.remote(spread)),
         )
 
-    def _exact(self, actors: list[Any], blocks: list[NDArray[np.int64]], rows: NDArray[np.int64]) -> dict[str, Figures]:
+    def _exact(self, pool: NodePool, blocks: list[NDArray[np.int64]], rows: NDArray[np.int64]) -> dict[str, Figures]:
         """Return full-rank metrics of queries `rows` `[q]`, which the blocks hold in order."""
         figures: dict[str, Figures] = {}
         progress = Progress("evaluate", len(rows))
-        for some, found in ActorPool(actors).map_unordered(lambda actor, block: actor.exact.remote(block), blocks):
+        for some, found in pool.map_unordered(lambda judge, block: judge.exact.remote(block), blocks):
             for name, values in found.items():
                 figures.setdefault(name, np.zeros(len(rows)))[np.searchsorted(rows, some)] = values
             progress.add(len(some))
@@ -212,14 +234,15 @@ class _Job:
 
     def _commit(self, findings: Findings, page: str) -> Artifact:
         draft, evaluation, counts = self.draft, findings.evaluation, self.rankings.card.counts
-        parts = [
-            draft.put("evaluation", ".json", canonical_json(evaluation.to_dict())),
-            draft.put("report", ".html", page.encode()),
-        ]
-        if evaluation.slices:
-            parts.append(draft.put("classes", ".csv", _class_table(evaluation).encode()))
+        with self.recording.time("write"):
+            parts = [
+                draft.put("evaluation", ".json", canonical_json(evaluation.to_dict())),
+                draft.put("report", ".html", page.encode()),
+            ]
+            if evaluation.slices:
+                parts.append(draft.put("classes", ".csv", _class_table(evaluation).encode()))
         facts = {"protocol": findings.protocol, "metrics": {n: asdict(v) for n, v in evaluation.metrics.items()}}
-        return draft.commit(counts, parts, facts=facts, seconds=self.watch.seconds)
+        return draft.commit(counts, parts, facts={**facts, **self.recording.facts()}, seconds=self.recording.seconds)
 
     def _case(self) -> Case:
         facts = IndexFacts.of(self.index)
@@ -235,9 +258,9 @@ class _Job:
         )
 
 
-def _start_judge(node_id: str, case: Case) -> Any:
-    judge = ray.remote(max_restarts=2, max_task_retries=2)(_JudgeActor)
-    return judge.options(scheduling_strategy=cluster.on_node(node_id)).remote(case)
+def _start_judge(node: Node, case: Case) -> Any:
+    judge = ray.remote(max_restarts=0)(_JudgeActor)
+    return judge.options(scheduling_strategy=node.only_here).remote(case)
 
 
 def read_truth(uri: str) -> tuple[Mapping[str, Truth], str]:

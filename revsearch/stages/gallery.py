@@ -57,7 +57,7 @@ class IndexFacts:
         Raises:
             CorruptArtifact: where they are not those of an index.
         """
-        facts: dict[str, Any] = dict(artifact.card.facts)
+        facts: dict[str, Any] = {name: fact for name, fact in artifact.card.facts.items() if name != "timeline"}
         try:
             return cls(**{**facts, "space": EmbeddingSpace.from_dict(facts["space"])})
         except (KeyError, TypeError) as error:

@@ -53,8 +53,8 @@ def require_other_bytes(
 
 def require_unseen(
     store: Store, manifest: StoredManifest, scanned: Scan, never: Sequence[str], resources: Resources, draft: Draft
-) -> None:
-    """Refuse images that are, or are near copies of, those of evaluations, which are scanned for that.
+) -> list[Scan]:
+    """Refuse images that are, or are near copies of, those of evaluations; return the scans that it took.
 
     Args:
         store: of all artifacts.
@@ -69,13 +69,15 @@ def require_unseen(
     """
     training = replace(_training_set(manifest, scanned.rows), hashes=scanned.hashes)
     problems: list[str] = []
+    scans: list[Scan] = []
     for judged, rows in _judged(store, never):
-        found = scan(store, judged, rows, resources, draft)
+        scans.append(found := scan(store, judged, rows, resources, draft))
         problems += _problems(
             training, replace(image_set(judged, found.rows, _name(judged)), hashes=found.hashes), _FIX
         )
     if problems:
         raise InvalidSpec(*problems)
+    return scans
 
 
 def _judged(store: Store, never: Sequence[str]) -> Iterator[tuple[StoredManifest, NDArray[np.int64]]]:

@@ -7,10 +7,10 @@ Workers scan shards of the listing; the driver streams what they found through i
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import ray
@@ -22,11 +22,13 @@ from revsearch.imaging.header import read_header
 from revsearch.manifest import Manifest, Strings, content_keys
 from revsearch.rejects import Reason, Reject, count_reasons
 from revsearch.specs import ManifestSpec, Plan, Resources, require_sound
-from revsearch.stages import cluster
+from revsearch.stages import cluster, meters
 from revsearch.stages.attempts import attempt_rows
 from revsearch.stages.listing import Candidates, list_sources
+from revsearch.stages.meters import Work
 from revsearch.stages.progress import Progress, Stopwatch
 from revsearch.stages.read_ahead import ReadAhead
+from revsearch.stages.recording import Recording
 from revsearch.storage.artifact import Artifact, Draft, find
 from revsearch.storage.card import Counts, Part
 from revsearch.storage.manifests import decode_manifest, encode_manifest, locate, note_roots
@@ -34,9 +36,10 @@ from revsearch.storage.refs import read_ref, update_ref
 from revsearch.storage.reject_table import encode_rejects
 from revsearch.storage.roots import Root, open_root
 from revsearch.storage.store import Store
+from revsearch.timeline import Span
 
 REVISION = 1
-STAGE = "manifest"
+STAGE: Final = "manifest"
 
 _SHARD_ROWS = 2_048  # files a task, and rows a block: about a second of work, so that a lost worker costs little
 _SHARDS_PER_CPU = 2  # at least, where the set is small
@@ -48,17 +51,18 @@ def make_manifest(spec: ManifestSpec, store: Store, resources: Resources) -> Art
     An unchanged source costs one listing: what was made of it is looked up first.
 
     Raises:
-        InvalidSpec: where a source is not there, or nothing in it is a picture.
+        InvalidSpec: where a source is not there, nothing in it is a picture, or the store cannot be written.
     """
     require_sound(spec)
-    watch = Stopwatch()
-    with watch.time("list"):
+    recording = Recording("manifest")
+    with recording.time("list"):
         candidates = list_sources(spec)
     cache = f"internal/listings/{_asked(spec, candidates)}"
     if (artifact := _known(store, cache)) is None:
-        cluster.connect(resources)
+        store.require_writable()
+        recording.connect(resources, store, candidates.roots.values())
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-            scan = _Scan(spec, store, candidates, Path(folder), watch, resources.image_timeout_s)
+            scan = _Scan(spec, store, candidates, Path(folder), recording, resources.image_timeout_s)
             artifact = scan.run()
         made = str(artifact)
         if not any(reject.reason.transient for reject in scan.rejects):  # what may pass is looked at again next time
@@ -82,21 +86,21 @@ class _Scan:
     store: Store
     candidates: Candidates
     folder: Path
-    watch: Stopwatch
+    recording: Recording
     image_timeout_s: float
     rejects: list[Reject] = field(default_factory=list)
 
     def run(self) -> Artifact:
         self.rejects += self.candidates.rejects
-        with self.watch.time("read"):
+        _count(len(self.rejects), self.rejects, Stopwatch())
+        with self.recording.pool(cluster.n_cpus()):
             shards, contents, pictures = self._scan()
         if not len(contents):
             raise InvalidSpec(self._nothing())
         self._name_roles_of_rejects()
         roles, labels = self.candidates.settled(pictures, self.spec.labels)
         roles = self._sampled(_without_duplicates(contents, roles))
-        with self.watch.time("write"):
-            return self._commit(self._blocks(shards, roles, labels), contents[_kept(roles)])
+        return self._commit(self._blocks(shards, roles, labels), contents[_kept(roles)])
 
     def _name_roles_of_rejects(self) -> None:
         """Say of each rejected file whether it was to be a query: a ranking accounts for its queries."""
@@ -117,12 +121,13 @@ class _Scan:
         progress = Progress("manifest", len(rows))
         shards: list[Path] = []
         contents, pictures = [np.empty((0, 32), np.uint8)], [np.empty(0, np.int64)]
-        for start, (found, places, rejects) in zip(starts, scanned, strict=True):
+        for start, (found, places, rejects, span) in zip(starts, scanned, strict=True):
             shards.append(self.folder / f"{len(shards):06d}.parquet")
             shards[-1].write_bytes(encode_manifest(found))
             contents.append(found.contents)
             pictures.append(places + start)
             self.rejects += rejects
+            self.recording.add(span)
             progress.add(len(found) + len(rejects), len(rejects))
         return shards, np.concatenate(contents), np.concatenate(pictures)
 
@@ -147,7 +152,9 @@ class _Scan:
             mine = slice(start, start + len(block))
             start += len(block)
             block.roles[:], block.labels[:] = roles[mine], labels[mine]
-            for row in np.flatnonzero(~_kept(block.roles)):
+            duplicates = np.flatnonzero(~_kept(block.roles))
+            meters.count(STAGE, Work(rejects={Reason.DUPLICATE_OF_GALLERY: len(duplicates)}))
+            for row in duplicates:
                 message = "byte-identical to a gallery image: as a distractor it would count a right answer as wrong"
                 id = block.ids[row]
                 self.rejects.append(Reject(id, id, STAGE, Reason.DUPLICATE_OF_GALLERY, message, role="distractor"))
@@ -157,22 +164,24 @@ class _Scan:
         digest = hashlib.sha256(canonical_json([STAGE, REVISION]))
         paths: list[Path] = []
         block_rows, roles, tally = [], Counter[str](), Counter[str]()
-        for block in blocks:
-            for row in block.row_bytes():
-                digest.update(row + b"\n")
-            paths.append(self.folder / f"block-{len(paths):06d}.parquet")
-            paths[-1].write_bytes(encode_manifest(block))
-            block_rows.append(len(block))
-            roles.update(block.roles)
-            tally += Counter(
-                n_bytes=int(block.sizes.sum()), n_labelled=_n_given(block.labels), n_grouped=_n_given(block.groups)
-            )
+        with self.recording.time("write"):
+            for block in blocks:
+                for row in block.row_bytes():
+                    digest.update(row + b"\n")
+                paths.append(self.folder / f"block-{len(paths):06d}.parquet")
+                paths[-1].write_bytes(encode_manifest(block))
+                block_rows.append(len(block))
+                roles.update(block.roles)
+                tally += Counter(
+                    n_bytes=int(block.sizes.sum()), n_labelled=_n_given(block.labels), n_grouped=_n_given(block.groups)
+                )
         for reject in sorted(self.rejects, key=lambda reject: reject.id):
             digest.update(canonical_json([reject.id, reject.reason]) + b"\n")
         draft = Draft(self.store, "manifest", digest.hexdigest()[:ID_LENGTH], vars(self.spec), {})
         if (artifact := draft.find()) is not None:
             return artifact
-        parts = [draft.put_file("rows", ".parquet", path) for path in paths]
+        with self.recording.time("write"):
+            parts = [draft.put_file("rows", ".parquet", path) for path in paths]
         facts = {"blocks": [part.name for part in parts], "block_rows": block_rows, "roles": dict(roles)}
         facts |= {name: tally[name] for name in ("n_bytes", "n_labelled", "n_grouped")}
         return self._write_card(draft, parts, facts, contents)
@@ -186,8 +195,8 @@ class _Scan:
         return draft.commit(
             Counts(n_ok + len(self.rejects), n_ok, reasons, self.candidates.n_ignored),
             [*parts, draft.put("rejects", ".parquet", encode_rejects(self.rejects))],
-            facts={**facts, "n_twins": n_ok - n_contents},
-            seconds=self.watch.seconds,
+            facts={**facts, "n_twins": n_ok - n_contents, **self.recording.facts()},
+            seconds=self.recording.seconds,
         )
 
     def _nothing(self) -> str:
@@ -198,9 +207,18 @@ class _Scan:
         return f"{sources}: expected images, but all {len(self.rejects)} files are rejected: {found}{first}"
 
 
-@ray.remote(num_cpus=1, max_retries=3)
-def _scan_shard(rows: Manifest, task: "_ScanTask") -> tuple[Manifest, NDArray[np.int64], list[Reject]]:
-    return task(rows)
+@ray.remote(num_cpus=1, max_retries=3, scheduling_strategy="SPREAD")
+def _scan_shard(rows: Manifest, task: "_ScanTask") -> tuple[Manifest, NDArray[np.int64], list[Reject], Span]:
+    watch = Stopwatch()
+    found, places, rejects = task(rows, watch)
+    _count(len(rows), rejects, watch)
+    return found, places, rejects, watch.span()
+
+
+def _count(n_rows: int, rejects: Iterable[Reject], watch: Stopwatch) -> None:
+    """Count rows of the listing in Ray's metrics, rejected ones among them, and what reading them took."""
+    reasons = count_reasons(reject.reason for reject in rejects)
+    meters.count(STAGE, Work(n_rows, reasons, watch.n_bytes, watch.seconds))
 
 
 @dataclass(frozen=True)
@@ -211,15 +229,16 @@ class _ScanTask:
     roots: Mapping[str, Root]
     image_timeout_s: float
 
-    def __call__(self, rows: Manifest) -> tuple[Manifest, NDArray[np.int64], list[Reject]]:
+    def __call__(self, rows: Manifest, watch: Stopwatch) -> tuple[Manifest, NDArray[np.int64], list[Reject]]:
         """Read the bytes of each row once; return the pictures, their places in the shard, and the rejects."""
         contents, sizes = np.zeros((len(rows), 32), np.uint8), np.zeros(len(rows), np.int64)
         with self._ahead(rows) as ahead:
 
             def scan(row: int) -> None:
-                data = ahead[row]
-                read_header(data, self.spec.limits)
-                contents[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+                data = ahead.fetch(row, watch)
+                with watch.time("check"):
+                    read_header(data, self.spec.limits)
+                    contents[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
                 sizes[row] = len(data)
 
             failures = attempt_rows(len(rows), scan)

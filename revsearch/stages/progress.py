@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from revsearch.timeline import Span
+
 _LOG = logging.getLogger("revsearch.progress")
 
 
@@ -34,9 +36,17 @@ class Progress:
 
 @dataclass
 class Stopwatch:
-    """Seconds a step, added up."""
+    """A unit of work from its beginning on: seconds a step, added up, and what was read of pictures.
+
+    Attributes:
+        n_bytes: of pictures, as many as whoever reads has added.
+        began: seconds since 1970, by this machine's clock; all else is counted by one that is never set.
+    """
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    n_bytes: int = 0
+    began: float = field(default_factory=time.time)
+    _since: float = field(default_factory=time.perf_counter)
 
     @contextmanager
     def time(self, step: str) -> Iterator[None]:
@@ -46,3 +56,12 @@ class Stopwatch:
             yield
         finally:
             self.seconds[step] += time.perf_counter() - begin
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self._since
+
+    def span(self) -> Span:
+        """Return the unit of work until now."""
+        return Span(self.began, self.began + self.elapsed_s, dict(self.seconds))

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.util import ActorPool
 
 from revsearch.embeddings import Embeddings
 from revsearch.errors import InvalidSpec
@@ -22,9 +21,13 @@ from revsearch.ranking import base_name_lists
 from revsearch.rejects import Reject, count_reasons
 from revsearch.space import require_same_space
 from revsearch.specs import Plan, RankSpec, Resources, require_sound
-from revsearch.stages import cluster
+from revsearch.stages import meters
 from revsearch.stages.gallery import MAX_TUNING_QUERIES, Gallery, IndexFacts, Tuned, sample_rows
+from revsearch.stages.meters import Work
+from revsearch.stages.node_pool import NodePool
+from revsearch.stages.nodes import Node, working_nodes
 from revsearch.stages.progress import Progress, Stopwatch
+from revsearch.stages.recording import Recording
 from revsearch.storage.artifact import Artifact, Draft, complete, load
 from revsearch.storage.card import Counts, Part
 from revsearch.storage.catalog import resolve
@@ -33,6 +36,7 @@ from revsearch.storage.rank_lists import StoredRankings, encode_rankings, read_q
 from revsearch.storage.reject_table import encode_rejects, read_rejects
 from revsearch.storage.store import Store
 from revsearch.storage.vectors import StoredEmbeddings
+from revsearch.timeline import Span
 
 REVISION = 1
 
@@ -51,9 +55,9 @@ def rank(spec: RankSpec, store: Store, resources: Resources) -> Artifact:
         InvalidSpec: where `queries` is not one embeddings id, or none of its rows is a query.
     """
     job = _Job.of(spec, store, resources)
-    if (artifact := job.draft.find()) is not None:
+    if (artifact := job.draft.begin()) is not None:
         return artifact
-    cluster.connect(resources)
+    job.recording.connect(resources, store)
     return complete(job.draft, len(job.rows), read_rows=job.read_rows, do=job.do, finish=job.finish)
 
 
@@ -83,7 +87,7 @@ class _Job:
     role: Role
     queries: NDArray[np.int64]
     rows: NDArray[np.int64]
-    watch: Stopwatch = field(default_factory=Stopwatch)
+    recording: Recording = field(default_factory=lambda: Recording("rank"))
     tuned: Tuned | None = None
 
     @classmethod
@@ -118,14 +122,16 @@ class _Job:
     def do(self, missing: NDArray[np.int64]) -> None:
         """Rank the missing queries, `[m]` positions among `rows`."""
         rows = self.rows[missing]
-        actors = _actors(self._work())
-        tuned = self._tune(actors[0])
+        with self.recording.pool(len(working_nodes())):
+            self._rank(rows, self._pool())
+
+    def _rank(self, rows: NDArray[np.int64], pool: NodePool) -> None:
+        tuned = self._tune(pool)
         progress = Progress("rank", len(rows))
         batches = [rows[start : start + _BATCH_ROWS] for start in range(0, len(rows), _BATCH_ROWS)]
-        pool = ActorPool(actors)
-        with self.watch.time("rank"), cluster.own_errors():
-            for n_ranked in pool.map_unordered(lambda actor, batch: actor.rank.remote(batch, tuned.efs), batches):
-                progress.add(n_ranked)
+        for n_ranked, span in pool.map_unordered(lambda actor, batch: actor.rank.remote(batch, tuned.efs), batches):
+            self.recording.add(span)
+            progress.add(n_ranked)
 
     def read_rows(self, part: Part) -> NDArray[np.int64]:
         """Return which queries a part holds, as positions among `rows`."""
@@ -139,10 +145,12 @@ class _Job:
         rejects = [*self._never_rows(), *self._not_embedded()]
         reasons = count_reasons(reject.reason for reject in rejects)
         counts = Counts(len(self.rows) + len(rejects), len(self.rows), reasons)
-        parts = [*parts, draft.put("rejects", ".parquet", encode_rejects(rejects))]
-        if (lists := self._lists(parts)) is not None:
-            parts.append(draft.put("lists", ".json", canonical_json(lists)))
-        tuned = self.tuned or self._tune(_actors(self._work())[0])  # an earlier run ranked, and was killed
+        meters.count("rank", Work(len(rejects), reasons))
+        with self.recording.time("write"):
+            parts = [*parts, draft.put("rejects", ".parquet", encode_rejects(rejects))]
+            if (lists := self._lists(parts)) is not None:
+                parts.append(draft.put("lists", ".json", canonical_json(lists)))
+        tuned = self.tuned or self._tune(self._pool())  # an earlier run ranked, and was killed
         facts = {
             "n_vectors": self.facts.n_vectors,
             "metric": self.facts.metric,
@@ -151,18 +159,29 @@ class _Job:
             "ann_recall_at_k": tuned.ann_recall,
             "n_tuning_queries": tuned.n_queries,
         }
-        return draft.commit(counts, parts, facts=facts, seconds=self.watch.seconds)
+        return draft.commit(counts, parts, facts={**facts, **self.recording.facts()}, seconds=self.recording.seconds)
 
     def _work(self) -> "_Work":
         names = (str(self.index), str(self.embeddings.artifact))
         return _Work(self.store, self.draft, *names, self.spec, self.resources.threads)
 
-    def _tune(self, actor: Any) -> Tuned:
-        with self.watch.time("tune"), cluster.own_errors():
-            sample = sample_rows(self.rows, MAX_TUNING_QUERIES, self.spec.seed)
-            tuned: Tuned = ray.get(actor.tune.remote(sample))
-        self.tuned = tuned
-        if tuned.ann_recall < self.spec.target_ann_recall:
+    def _pool(self) -> NodePool:
+        """Return actors with all CPUs of their node: the index is held once."""
+        work = self._work()
+
+        def start(node: Node) -> Any:
+            ranker = ray.remote(max_restarts=0)(_Ranker)
+            placed = ranker.options(num_cpus=node.cpus, scheduling_strategy=node.only_here)
+            return placed.remote(replace(work, threads=work.threads or node.cpus))
+
+        return NodePool(start)
+
+    def _tune(self, pool: NodePool) -> Tuned:
+        sample = sample_rows(self.rows, MAX_TUNING_QUERIES, self.spec.seed)
+        told: tuple[Tuned, Span] = pool.ask(lambda actor: actor.tune.remote(sample))
+        self.tuned, span = told
+        self.recording.add(span)
+        if (tuned := self.tuned).ann_recall < self.spec.target_ann_recall:
             _LOG.warning(
                 "ann_recall_at_%d is %.3f, below the target %.3f: rank with --exact, or build with a larger --M",
                 self.spec.k,
@@ -233,29 +252,40 @@ class _Ranker:
         """Whether a query can be its own hit: the same row of the same manifest; a copy of its bytes is none."""
         return self.embeddings.manifest in self.gallery.facts.sources
 
-    def tune(self, rows: NDArray[np.int64]) -> Tuned:
+    def tune(self, rows: NDArray[np.int64]) -> tuple[Tuned, Span]:
         """Find the widths of search on the queries of manifest rows `[m]`."""
-        spec = self.work.spec
+        spec, watch = self.work.spec, Stopwatch()
         if spec.exact:
-            return Tuned([], 1.0, 0)
-        with _read(self.embeddings, rows) as found:
-            return self.gallery.tune(found.vectors, spec.k + self.may_be_indexed, spec.target_ann_recall)
+            return Tuned([], 1.0, 0), watch.span()
+        with watch.time("open"):
+            gallery = self.gallery
+        with _read(self.embeddings, rows, watch) as found, watch.time("tune"):
+            tuned = gallery.tune(found.vectors, spec.k + self.may_be_indexed, spec.target_ann_recall)
+        meters.count("rank", Work(seconds=watch.seconds))
+        return tuned, watch.span()
 
-    def rank(self, rows: NDArray[np.int64], efs: list[int]) -> int:
+    def rank(self, rows: NDArray[np.int64], efs: list[int]) -> tuple[int, Span]:
         """Rank the queries of manifest rows `[m]`, searching at these widths; commit their part and return m."""
-        searcher = self.gallery.searcher(efs)
-        with _read(self.embeddings, rows) as found:
+        watch = Stopwatch()
+        with watch.time("open"):
+            searcher = self.gallery.searcher(efs)
+        with _read(self.embeddings, rows, watch) as found:
             ids = found.ids.tolist()
             selves = ids if self.may_be_indexed else [None] * len(ids)
-            rankings = self.gallery.rank(searcher, ids, selves, found.vectors, self.work.spec.k)
-            self.work.draft.put("part", ".parquet", encode_rankings(rankings, found.rows))
-        return len(rows)
+            with watch.time("rank"):
+                rankings = self.gallery.rank(searcher, ids, selves, found.vectors, self.work.spec.k)
+            with watch.time("write"):
+                self.work.draft.put("part", ".parquet", encode_rankings(rankings, found.rows))
+        meters.count("rank", Work(len(rows), seconds=watch.seconds))
+        return len(rows), watch.span()
 
 
 @contextmanager
-def _read(embeddings: StoredEmbeddings, rows: NDArray[np.int64]) -> Iterator[Embeddings]:
+def _read(embeddings: StoredEmbeddings, rows: NDArray[np.int64], watch: Stopwatch) -> Iterator[Embeddings]:
     with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-        yield embeddings.read(rows, Path(folder) / "queries")
+        with watch.time("fetch"):
+            found = embeddings.read(rows, Path(folder) / "queries")
+        yield found
 
 
 def _queries(embeddings: StoredEmbeddings, store: Store) -> tuple[Role, NDArray[np.int64]]:
@@ -266,12 +296,3 @@ def _queries(embeddings: StoredEmbeddings, store: Store) -> tuple[Role, NDArray[
         if len(rows := manifest.rows_of_roles(role)):
             return role, rows
     raise InvalidSpec(f"{embeddings.artifact}: expected rows of role query or gallery, found neither")
-
-
-def _actors(work: _Work) -> list[Any]:
-    """Start one actor a node, with all its CPUs: the index is held once."""
-    ranker, actors = ray.remote(max_restarts=2, max_task_retries=2)(_Ranker), []
-    for node_id, n_cpus in cluster.nodes():
-        placed = ranker.options(num_cpus=n_cpus, scheduling_strategy=cluster.on_node(node_id))
-        actors.append(placed.remote(replace(work, threads=work.threads or n_cpus)))
-    return actors

@@ -13,6 +13,7 @@ from threading import Thread
 from typing import Self
 
 from revsearch.rejects import Reason, Rejection
+from revsearch.stages.progress import Stopwatch
 from revsearch.storage.roots import Place
 
 THREADS = 32
@@ -64,6 +65,17 @@ class ReadAhead:
             self._give_up(fetch)
             message = f"{self.places[row].uri!r}: no answer, or not a whole one, within {self._timeout_s:g} s"
             raise Rejection(Reason.TIMEOUT, message) from None
+
+    def fetch(self, row: int, watch: Stopwatch) -> bytes:
+        """Return the bytes of a row; `watch` is told how long they were waited for, and how many they are.
+
+        Raises:
+            Rejection: the same.
+        """
+        with watch.time("fetch"):
+            data = self[row]
+        watch.n_bytes += len(data)
+        return data
 
     def __exit__(self, *error: object) -> None:
         for fetch in self._ahead.values():

@@ -18,12 +18,14 @@ from revsearch.render.report import (
     Report,
     ScoreHistogram,
     Sheet,
+    StageTimeline,
     Summary,
     Tile,
 )
 from revsearch.score_histogram import ScoreCounts
 from revsearch.specs import EvaluateSpec, Protocol
 from revsearch.stages.judging import ShownQuery
+from revsearch.stages.recording import timeline_of
 from revsearch.stages.reject_rows import reject_rows
 from revsearch.stages.thumbnails import thumbnails
 from revsearch.storage.artifact import Artifact, load
@@ -33,6 +35,8 @@ from revsearch.storage.store import Store
 
 _CLASS_METRICS = ("hit_rate_at_1", "hit_rate_at_5", "hit_rate_at_10", "ap_plain")
 _FIRST = ("hit_rate_at_1", "ap_plain", "hit_rate_at_5", "hit_rate_at_10")  # head the page, after a protocol's own
+# By what they make.
+_STAGES = {"manifest": "manifest", "embeddings": "embed", "index": "build-index", "rankings": "rank"}
 _BEST = {"ns4_self_in": 4.0, "ns3_self_out": 3.0}
 
 
@@ -72,7 +76,8 @@ def build_report(store: Store, rankings: Artifact, index: Artifact, findings: Fi
         worst=tuple(pictures.sheet(query, note) for query, note in zip(findings.worst, notes, strict=True)),
         hit_curve=_curve(findings.hit_curve),
         histogram=_histogram(findings.histogram),
-        seconds={artifact.kind: dict(artifact.card.seconds) for artifact in chain.artifacts},
+        seconds={_STAGES[artifact.kind]: dict(artifact.card.seconds) for artifact in chain.artifacts},
+        timelines=chain.timelines,
         rejects=reject_rows(
             reject for artifact in [*chain.manifests, *chain.embeddings] for reject in read_rejects(store, artifact)
         ),
@@ -105,6 +110,12 @@ class _Chain:
     @property
     def artifacts(self) -> list[Artifact]:
         return [*self.manifests, *self.embeddings, self.index, self.rankings]
+
+    @property
+    def timelines(self) -> tuple[StageTimeline, ...]:
+        """What the workers of each stage did, of the artifacts that say so; each as of when it was made."""
+        known = {str(artifact): (artifact.kind, timeline_of(artifact)) for artifact in self.artifacts}
+        return tuple(StageTimeline(_STAGES[kind], timeline) for kind, timeline in known.values() if timeline)
 
     @property
     def encoder(self) -> str:

@@ -10,6 +10,7 @@ from revsearch.imaging.dhash import dhash
 from revsearch.rejects import Reason, Reject
 from revsearch.stages.attempts import attempt_rows
 from revsearch.stages.deadline import deadline
+from revsearch.stages.progress import Stopwatch
 from revsearch.stages.row_reader import RowReader
 from revsearch.storage.artifact import load
 from revsearch.storage.manifests import StoredManifest
@@ -35,14 +36,14 @@ class Scanner:
     def _stored(self) -> StoredManifest:
         return StoredManifest(self.store, load(self.store, self.manifest))
 
-    def __call__(self, rows: NDArray[np.int64]) -> ScannedRows:
+    def __call__(self, rows: NDArray[np.int64], watch: Stopwatch) -> ScannedRows:
         """Return what rows `[m]`, ascending, are; transient rejects are tried once more at the end."""
         block, hashes = self._stored.take(rows), np.zeros(len(rows), np.uint64)
         with self.reader.ahead(block, self.image_timeout_s) as ahead:
 
             def look(place: int) -> None:
-                data = ahead[place]
-                with deadline(self.image_timeout_s):
+                data = ahead.fetch(place, watch)
+                with deadline(self.image_timeout_s), watch.time("scan"):
                     hashes[place] = dhash(data, self.reader.limits)
 
             failures = attempt_rows(len(rows), look)

@@ -64,7 +64,7 @@ def take_over(
         yield rows
 
 
-@ray.remote(num_cpus=1, max_retries=3)
+@ray.remote(num_cpus=1, max_retries=3, scheduling_strategy="SPREAD")
 def _take_from(
     shared: tuple[EmbedWork, NDArray[np.int64], NDArray[np.void]], source: Source
 ) -> tuple[NDArray[np.int64], str]:

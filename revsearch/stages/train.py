@@ -4,7 +4,6 @@ Ray Train starts workers, connects them, and starts them again where one died. W
 store, as parts of the unfinished artifact, so that a worker and a command that is given again resume alike.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -13,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
 from numpy.typing import NDArray
 
-from revsearch.errors import InvalidSpec, StoreUnavailable, TransientError
+from revsearch.errors import InvalidSpec, StoreUnavailable
 from revsearch.fingerprint import canonical_json, fingerprint
 from revsearch.model.planned import planned_space, view_size
 from revsearch.model.sampler import steps_per_epoch
@@ -30,14 +28,14 @@ from revsearch.stages import cluster, kept_weights, train_checkpoints
 from revsearch.stages.encoders import FoundEncoder, find_encoder, keep_weights
 from revsearch.stages.leakage import require_other_bytes, require_unseen
 from revsearch.stages.lineage import trained_on
-from revsearch.stages.progress import Stopwatch
+from revsearch.stages.recording import Recording
 from revsearch.stages.row_reader import RowReader
 from revsearch.stages.scan import discard_scans, scan
 from revsearch.stages.train_board import Board
-from revsearch.stages.train_pool import TrainPool, plan_train_pool
+from revsearch.stages.train_pool import TrainPool, plan_train_again, plan_train_pool
 from revsearch.stages.train_report import Told, build_training_report
+from revsearch.stages.train_runs import TrainRuns
 from revsearch.stages.train_work import TrainOutcome, TrainWork
-from revsearch.stages.train_worker import work as work_in_worker
 from revsearch.storage.artifact import Artifact, Draft
 from revsearch.storage.card import Counts, Part
 from revsearch.storage.catalog import resolve
@@ -50,9 +48,6 @@ from revsearch.training_split import split_rows
 
 REVISION = 1
 
-_WORKER_DEATHS = 3  # that a run gets over; each costs what was learned since the last checkpoint
-_START_FAILURES = 10  # of a minute each: so long a cluster may take to bring up nodes
-
 
 def train(spec: TrainSpec, store: Store, resources: Resources) -> Artifact:
     """Train an encoder on the images of a manifest.
@@ -62,10 +57,10 @@ def train(spec: TrainSpec, store: Store, resources: Resources) -> Artifact:
         TrainingCollapsed, TrainingDiverged: where nothing is learned; the last checkpoint is kept.
     """
     job = _Job.of(spec, store)
-    if (artifact := job.draft.find()) is not None:
+    if (artifact := job.draft.begin()) is not None:
         return artifact
     job.refuse_in_time()
-    cluster.connect(resources)
+    job.recording.connect(resources, store, job.manifest.roots.values())
     return job.run(resources)
 
 
@@ -93,7 +88,7 @@ class _Job:
     start: FoundEncoder | None
     space: EmbeddingSpace
     view_size: int
-    watch: Stopwatch = field(default_factory=Stopwatch)
+    recording: Recording = field(default_factory=lambda: Recording("train"))
 
     @classmethod
     def of(cls, spec: TrainSpec, store: Store) -> "_Job":
@@ -153,46 +148,34 @@ class _Job:
         pool = plan_train_pool(resources, self.spec.batch_size)
         if self.start is not None:
             keep_weights(self.start, self.store)
-        with self.watch.time("scan"):
+        with self.recording.pool(cluster.n_cpus()):
             scanned = scan(self.store, self.manifest, self.rows, resources, self.draft)
-        require_unseen(self.store, self.manifest, scanned, self.draft.inputs["never"], resources, self.draft)
+            never = self.draft.inputs["never"]
+            others = require_unseen(self.store, self.manifest, scanned, never, resources, self.draft)
+            for each in (scanned, *others):
+                self.recording.add(*each.spans)
         rows = self.split.without(np.setdiff1d(self.rows, scanned.rows))
         try:
-            outcome = self._train(rows, pool, resources)
+            with self.recording.pool(pool.n_workers):
+                outcome = self._train(rows, pool, resources)
         except StoreUnavailable:  # pictures that could be read before cannot now: the next run looks again
             discard_scans(self.draft)
             raise
         return self._commit(rows, outcome, scanned.rejects)
 
     def _train(self, rows: TrainingSet, pool: TrainPool, resources: Resources) -> TrainOutcome:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchTrainer
-        from ray.train.v2._internal.constants import HEALTH_CHECK_INTERVAL_S_ENV_VAR
-
-        # Ray Train's controller sleeps between looks at its workers, for 2 s unless told otherwise: each report waits.
-        os.environ.setdefault(HEALTH_CHECK_INTERVAL_S_ENV_VAR, "0.2")
-        board, work = Board(), self._work(rows, pool, resources)
-        failures = FailureConfig(  # type: ignore[call-arg]  # mypy sees the class of Ray Train V1
-            max_failures=_WORKER_DEATHS, controller_failure_limit=_START_FAILURES
+        board, batch = Board(), self.spec.batch_size
+        runs = TrainRuns(
+            self.draft.id,
+            board,
+            work=lambda pool: self._work(rows, pool, resources),
+            again=lambda pool: plan_train_again(resources, batch, pool),
         )
-        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder, cluster.own_errors():
-            trainer = TorchTrainer(
-                work_in_worker,
-                train_loop_config={"work": ray.put(work), "board": board},
-                scaling_config=ScalingConfig(
-                    num_workers=pool.n_workers,
-                    use_gpu=pool.gpus_per_worker > 0,
-                    resources_per_worker=pool.resources,
-                ),
-                # Ray Train wants a place of its own; nothing that matters is kept there.
-                run_config=RunConfig(name=self.draft.id, storage_path=folder, failure_config=failures),
-            )
-            n_views = self.spec.epochs * self.spec.batch_size * steps_per_epoch(rows, self.spec)
-            try:
-                board.watch(trainer.fit, "train", n_views)
-            except ray.train.TrainingFailedError as error:
-                board.outcome()  # raises what a worker raised, where that was the cause
-                raise _after_deaths(error) from error
+        with cluster.own_errors():
+            n_views = self.spec.epochs * batch * steps_per_epoch(rows, self.spec)
+            board.watch(lambda: runs.to_the_end(pool), "train", n_views)
+            for timeline in board.timelines():
+                self.recording.merge(timeline)
         outcome: TrainOutcome | None = board.outcome()
         if outcome is None:
             raise RuntimeError("Ray Train ended without an error, but no worker said what came of it")
@@ -216,11 +199,12 @@ class _Job:
 
     def _commit(self, rows: TrainingSet, outcome: TrainOutcome, rejects: list[Reject]) -> Artifact:
         space = replace(self.space, weights=f"sha256:{outcome.weights.sha256}")
-        told = Told(self.manifest, self.draft, rows, outcome, rejects, space, {**self.watch.seconds, **outcome.seconds})
+        told = Told(self.manifest, self.draft, rows, outcome, rejects, space, self.recording.timeline)
         counts = Counts(len(self.rows), len(self.rows) - len(rejects), count_reasons(each.reason for each in rejects))
-        artifact = self.draft.commit(
-            counts, list(self._parts(outcome, rejects, told)), facts=told.facts(), seconds=told.seconds
-        )
+        with self.recording.time("draw"):
+            parts = list(self._parts(outcome, rejects, told))
+        facts = told.facts() | self.recording.facts()
+        artifact = self.draft.commit(counts, parts, facts=facts, seconds=self.recording.seconds)
         train_checkpoints.discard(self.draft)
         discard_scans(self.draft)
         return artifact
@@ -236,19 +220,6 @@ class _Job:
         yield put("report", ".html", render_training(build_training_report(told)).encode())
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             yield self.draft.put_file("events", ".tfevents", write_events(history, Path(folder)))
-
-
-def _after_deaths(error: Exception) -> Exception:
-    """Return what a run ends with that Ray Train gave up: a later try may succeed where workers died of themselves."""
-    failures: list[Exception] = list(getattr(error, "worker_failures", {}).values())
-    own = [failure for failure in failures if not isinstance(failure, (*cluster.WORKER_DEATHS, RuntimeError))]
-    if failures and own:
-        return own[0]
-    return TransientError(
-        f"workers of the run died or could not be started, {_WORKER_DEATHS + 1} times in a row; the same command goes "
-        "on from the last checkpoint; give it fewer --workers or more memory, and see whether the cluster has room: "
-        f"{error}"
-    )
 
 
 def _find_start(spec: TrainSpec, store: Store) -> FoundEncoder | None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from revsearch.errors import RevsearchError
-from revsearch.stages import cluster
+from revsearch.stages.nodes import own_node_id
 from revsearch.stages.progress import Progress
+from revsearch.timeline import Timeline
 
 _LOOK_EVERY_S = 1.0
 _END_S = 20.0
@@ -39,6 +41,7 @@ class _Board:
         self._notices = Notices()
         self._error = b""
         self._outcome: Any = None
+        self._timelines: dict[str, Timeline] = {}
 
     def tell(self, n_done: int, lines: list[str]) -> None:
         """Pin something to the board."""
@@ -58,6 +61,14 @@ class _Board:
         """Return that error, pickled, or nothing."""
         return self._error
 
+    def record(self, worker: str, timeline: Timeline) -> None:
+        """Pin what a worker did since it was started."""
+        self._timelines[worker] = timeline
+
+    def timelines(self) -> list[Timeline]:
+        """Return what each worker did, dead ones as far as they told."""
+        return list(self._timelines.values())
+
     def finish(self, outcome: Any) -> None:
         """Pin what the run gave."""
         self._outcome = outcome
@@ -72,7 +83,7 @@ class Board:
 
     def __init__(self) -> None:
         # Beside the driver: with it the run ends anyway, and no other node's loss takes the board away.
-        here = cluster.on_node(ray.get_runtime_context().get_node_id())
+        here = NodeAffinitySchedulingStrategy(own_node_id(), soft=False)
         self._actor: Any = ray.remote(num_cpus=0)(_Board).options(scheduling_strategy=here).remote()
 
     def tell(self, n_done: int = 0, *lines: str) -> None:
@@ -87,6 +98,15 @@ class Board:
     def failed(self) -> bool:
         """Whether a worker ended the run."""
         return bool(ray.get(self._actor.error.remote()))
+
+    def record(self, worker: str, timeline: Timeline) -> None:
+        """Hand over what a worker did since it was started, in the place of what it handed over before."""
+        ray.get(self._actor.record.remote(worker, timeline))
+
+    def timelines(self) -> list[Timeline]:
+        """Return what each worker did, dead ones as far as they told."""
+        found: list[Timeline] = ray.get(self._actor.timelines.remote())
+        return found
 
     def finish(self, outcome: Any) -> None:
         """Hand over what the run gave."""

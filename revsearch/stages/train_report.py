@@ -7,7 +7,7 @@ import numpy as np
 
 from revsearch.evaluation import MetricValue
 from revsearch.rejects import Reject
-from revsearch.render.report import Metric, Summary, Tile
+from revsearch.render.report import Metric, StageTimeline, Summary, Tile
 from revsearch.render.training_report import BeforeAfter, TrainingReport
 from revsearch.space import EmbeddingSpace
 from revsearch.stages.reject_rows import reject_rows
@@ -16,6 +16,7 @@ from revsearch.stages.train_work import Shown, TrainOutcome
 from revsearch.storage.artifact import Draft
 from revsearch.storage.card import library_versions
 from revsearch.storage.manifests import StoredManifest
+from revsearch.timeline import Timeline
 from revsearch.training_set import TrainingSet
 
 _CONVENTIONS = {
@@ -35,7 +36,7 @@ class Told:
     outcome: TrainOutcome
     rejects: list[Reject]
     space: EmbeddingSpace
-    seconds: Mapping[str, float]
+    timeline: Timeline
 
     def facts(self) -> dict[str, object]:
         """Return what the card keeps: what the next stage needs, and what the run came to."""
@@ -96,7 +97,8 @@ def build_training_report(told: Told) -> TrainingReport:
         if reconstructions
         else None,
         reconstructions_note="validation images above, what the network rebuilds of them below",
-        seconds={"train": dict(told.seconds)},
+        seconds={"train": told.timeline.seconds()},
+        timelines=(StageTimeline("train", told.timeline),),
         rejects=reject_rows(told.rejects),
         provenance=_provenance(told),
     )

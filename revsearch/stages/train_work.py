@@ -71,4 +71,3 @@ class TrainOutcome:
     after: Mapping[str, MetricValue]
     shown: list[Shown]
     triplets: list[Triplet]
-    seconds: Mapping[str, float]

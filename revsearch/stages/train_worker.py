@@ -13,8 +13,10 @@ import ray
 from revsearch.errors import RevsearchError, StoreUnavailable
 from revsearch.model.allocator import keep_freed_memory
 from revsearch.render.training_report import Triplet
-from revsearch.stages import kept_weights, train_checkpoints
+from revsearch.stages import kept_weights, meters, train_checkpoints
+from revsearch.stages.meters import Work
 from revsearch.stages.progress import Stopwatch
+from revsearch.stages.recording import Recording
 from revsearch.stages.train_board import Board
 from revsearch.stages.train_triplets import sample_triplets
 from revsearch.stages.train_validator import Validator
@@ -25,6 +27,7 @@ from revsearch.train_specs import AutoencoderSpec, FineTuneSpec, PairSpec
 from revsearch.training import EpochRecord, History, Validation
 
 _SHOWN_RECONSTRUCTIONS = 10
+_UNIT_S = 5.0  # of training that is recorded as one unit of work
 
 
 def work(config: dict[str, Any]) -> None:
@@ -50,7 +53,7 @@ class _Worker:
         from revsearch.model import peers, running
 
         context = ray.train.get_context()
-        self.work, self.board, self.watch = work, board, Stopwatch()
+        self.work, self.board, self.recording = work, board, Recording("train")
         self.peers = peers.Peers(context.get_world_rank(), context.get_world_size())
         self.device = str(ray.train.torch.get_device())
         self.validator = Validator(work, self.peers, self.device)
@@ -73,12 +76,12 @@ class _Worker:
         from revsearch.model.trainee import start_trainee
 
         work = self.work
-        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+        with self.recording.time("open"), tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             weights = None if work.start is None else kept_weights.fetch(work.start, work.store, Path(folder))
             trainee = start_trainee(work.spec, work.space, work.start, weights, self.device)
-        objective = build_objective(work.spec, work.space.dim, work.rows.n_classes)
-        n_steps = work.spec.epochs * len(self.plans(1))
-        return Learner(trainee, objective, work.spec, n_steps=n_steps, device=self.device, peers=self.peers)
+            objective = build_objective(work.spec, work.space.dim, work.rows.n_classes)
+            n_steps = work.spec.epochs * len(self.plans(1))
+            return Learner(trainee, objective, work.spec, n_steps=n_steps, device=self.device, peers=self.peers)
 
     def run(self) -> None:
         """Go on from the last checkpoint to the end, and finish."""
@@ -93,12 +96,13 @@ class _Worker:
             fit(
                 self.learner,
                 range(first, self.work.spec.epochs + 1),
-                lambda _: islice(batches, n_steps),
+                lambda _: self._timed(islice(batches, n_steps)),
                 on_step=self._on_step,
                 on_epoch=self._on_epoch,
             )
         if self.leads:
             self.board.finish(self._finish())
+        self._hand_over()
         self.report({"epochs": len(self._history.epochs)})
 
     def plans(self, epoch: int) -> list[Any]:
@@ -139,6 +143,31 @@ class _Worker:
         stand_ins = StandIns(work.rows.rows, work.rows.classes)
         pin = self.device.startswith("cuda")
         return load_batches(self._pictures, plans, self._augment, stand_ins=stand_ins, workers=work.n_loaders, pin=pin)
+
+    def _timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Yield an epoch's batches; record how long each was waited for, and how long it was learned from."""
+        watch, views = Stopwatch(), 0
+        while True:
+            with watch.time("load"):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            with watch.time("step"):
+                yield batch
+            views += len(batch.rows)
+            if watch.elapsed_s > _UNIT_S:
+                self._record(watch, views)
+                watch, views = Stopwatch(), 0
+        self._record(watch, views)
+
+    def _record(self, watch: Stopwatch, views: int) -> None:
+        self.recording.add(watch.span())
+        meters.count("train", Work(seconds=watch.seconds, views=views))
+
+    def _hand_over(self) -> None:
+        """Give the driver what this worker recorded so far."""
+        if self.recording.done is not None:
+            self.board.record(ray.get_runtime_context().get_worker_id(), self.recording.done)
 
     def _resume(self) -> None:
         saved = train_checkpoints.latest(self.work.draft)
@@ -187,6 +216,8 @@ class _Worker:
             self._keep(record.epoch)
         if self.leads:
             self.board.tell(self.n_done, _epoch_told(record, self._history))
+            meters.show_loss(record.loss)
+        self._hand_over()
         self.report({"epoch": record.epoch, "loss": record.loss})
         return not self._enough()
 
@@ -204,7 +235,7 @@ class _Worker:
 
         shares = (1.0,) if epoch == 0 else self._shares
         self.peers.align_buffers(self.learner.trainee)
-        with self.watch.time("validate"):
+        with self.recording.time("validate"):
             networks = [self.learner.start if epoch == 0 else mixed(self.learner, share) for share in shares]
             found = self.validator.validate(epoch, shares, networks)
         if epoch:
@@ -222,7 +253,7 @@ class _Worker:
         """Store a checkpoint: at most the epochs since then are lost."""
         if not self.leads:
             return
-        with self.watch.time("checkpoint"):
+        with self.recording.time("checkpoint"):
             tensors = self.learner.tensors() | {f"best/{name}": value for name, value in self.best.items()}
             values = {"step": self.learner.step, "history": self._history.to_dict()}
             train_checkpoints.keep(self.work.draft, epoch, tensors, values)
@@ -235,8 +266,9 @@ class _Worker:
         if not best.epoch:
             self.board.tell(self.n_done, "nothing was better than the start on the validation images: it is handed out")
         network = chosen(self.learner, self.best if best.epoch else None)
-        before, after = self.validator.embed([self.learner.start, network])
-        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+        with self.recording.time("validate"):
+            before, after = self.validator.embed([self.learner.start, network])
+        with self.recording.time("write"), tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             path = Path(folder) / "weights.safetensors"
             save_weights(network, path)
             weights = self.work.draft.put_file("weights", ".safetensors", path)
@@ -248,7 +280,6 @@ class _Worker:
             after=self.validator.metrics(after),
             shown=self.validator.shown(before, after),
             triplets=self._triplets(),
-            seconds=dict(self.watch.seconds) | {"train": sum(each.seconds for each in self._history.epochs)},
         )
 
     def _reconstructions(self, network: Any) -> dict[str, Part]:

@@ -79,6 +79,17 @@ class Draft:
         """Return the artifact if it is committed; a corrupt card is an error, never a missing one."""
         return find(self.store, self.kind, self.id)
 
+    def begin(self) -> Artifact | None:
+        """Return the artifact if it is committed: who may only read still gets it. Else work is to begin.
+
+        Raises:
+            InvalidSpec: where it could not be stored: now, and not when hours of work are done.
+        """
+        artifact = self.find()
+        if artifact is None:
+            self.store.require_writable()
+        return artifact
+
     def put(self, stem: str, suffix: str, data: bytes) -> Part:
         """Store one part under its content name."""
         part = Part(f"{stem}-{sha256_hex(data)}{suffix}", len(data), sha256_hex(data))
@@ -102,8 +113,8 @@ class Draft:
 
     def discard_damaged(self, stem: str) -> None:
         """Remove the parts an earlier run left whose bytes are not what their name says: they are made again."""
-        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-            for part in self.found_parts(stem):
+        for part in self.found_parts(stem):
+            with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:  # of its own: parts come down one by one
                 try:
                     fetch(self.store, self.prefix, part, Path(folder))
                 except CorruptArtifact as error:

@@ -8,8 +8,12 @@ from revsearch.storage.s3.address import is_s3
 from revsearch.storage.store import Store
 
 
-def open_store(uri: str) -> Store:
+def open_store(uri: str, *, asked: str = "--store") -> Store:
     """Open the store at `uri`: a folder (made with its first key), or a prefix of a bucket (which must be there).
+
+    Args:
+        uri: the address.
+        asked: the option that gave it.
 
     Raises:
         InvalidSpec: for an address that is neither, or a bucket that is not there or must not be looked at.
@@ -20,5 +24,5 @@ def open_store(uri: str) -> Store:
 
         return S3Store.at(uri)
     if "://" in uri:
-        raise InvalidSpec(f"--store: expected a folder or s3://bucket/prefix, found {uri!r}")
+        raise InvalidSpec(f"{asked}: expected a folder or s3://bucket/prefix, found {uri!r}")
     return LocalStore(Path(uri))

@@ -36,7 +36,8 @@ def update_ref(store: Store, name: str, change: Callable[[dict[str, Any] | None]
     for _ in range(_TRIES):
         raw = _read(store, name)
         new = dict(change(None if raw is None else _parse(name, raw)))
-        if store.swap(_key(name), raw, canonical_json(new)):
+        data = canonical_json(new)
+        if data == raw or store.swap(_key(name), raw, data):  # who changes nothing may have leave to read alone
             return new
     raise Conflict(f"ref {name}: lost {_TRIES} compare-and-swaps in a row; another job keeps on changing it")
 

@@ -23,12 +23,23 @@ Allow = Callable[..., None]
 
 
 @pytest.fixture
-def allow(in_environment_of: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[Allow]:
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No configuration of the developer's own, and no client that another test made."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    settings = {"REGION": "us-east-1", "EC2_METADATA_DISABLED": "true"}
+    files = {"CONFIG_FILE": os.devnull, "SHARED_CREDENTIALS_FILE": os.devnull}
+    keys = {"ACCESS_KEY_ID": "root", "SECRET_ACCESS_KEY": "x"}
+    for name, value in {**settings, **files, **keys}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    client._client.cache_clear()
+    yield
+    client._client.cache_clear()
+
+
+@pytest.fixture
+def allow(alone: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Allow]:
     """Become a user with the shipped policy, `without` one action; there are buckets `stored`, `images` and `other`."""
-    in_environment_of(None)
-    for name, value in {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     with mock_aws():
         s3, iam = boto3.client("s3", region_name="us-east-1"), boto3.client("iam", region_name="us-east-1")
         for bucket in ("stored", "images", "other"):
@@ -42,7 +53,6 @@ def allow(in_environment_of: Callable[..., None], monkeypatch: pytest.MonkeyPatc
             iam.put_user_policy(UserName="worker", PolicyName="shipped", PolicyDocument=document)
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
             monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
-            client._client.cache_clear()
 
         yield allow
 

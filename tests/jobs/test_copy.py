@@ -66,6 +66,11 @@ def test_names_are_heard_of_before_anything_is_copied(demo, ids, revsearch, othe
     assert not Path(other).exists()
 
 
+def test_to_what_is_no_store(demo, ids, revsearch):
+    told = copy(revsearch, demo, ids.index, "--to", "gs://bucket")
+    assert (told.code, "--to: expected a folder or s3://bucket/prefix, found 'gs://bucket'" in told.err) == (2, True)
+
+
 def test_to_itself(demo, ids, revsearch):
     told = copy(revsearch, demo, ids.index, "--to", demo.store)
     assert (told.code, "expected another store" in told.err) == (2, True)

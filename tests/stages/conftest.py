@@ -25,6 +25,7 @@ from revsearch.specs import EmbedSpec, ImageLimits, IndexSpec, ManifestSpec, Ran
 from revsearch.stages import build_index, cluster, rank
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.gallery import Tuned
+from revsearch.stages.recording import Recording
 from revsearch.stages.row_reader import RowReader
 from revsearch.storage.artifact import Artifact, Draft
 from revsearch.storage.card import Counts
@@ -45,16 +46,6 @@ def local_ray() -> Iterator[None]:
         cluster.connect(Resources())
     yield
     ray.shutdown()
-
-
-@pytest.fixture
-def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever connects to Ray, fails."""
-
-    def connect(resources: Resources) -> None:
-        pytest.fail("Ray was asked for")
-
-    monkeypatch.setattr(cluster, "connect", connect)
 
 
 @pytest.fixture
@@ -226,7 +217,7 @@ class ByHand:
         """Build an index in this process, as its worker would."""
         draft = build_index._draft(IndexSpec(tuple(map(str, embeddings)), **options), self.store)
         with tempfile.TemporaryDirectory() as folder:
-            return build_index._Build(draft, 1, Path(folder)).run()
+            return build_index._Build(draft, 1, Path(folder), Recording("build-index")).run()
 
     def rankings(self, index: Artifact, queries: Artifact, **options: Any) -> Artifact:
         """Rank exactly in this process, as one actor would."""

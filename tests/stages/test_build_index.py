@@ -77,7 +77,7 @@ class TestOneManifest:
         assert facts.space.to_dict() == embedded.card.facts["space"] | {
             "preprocess": facts.space.to_dict()["preprocess"]
         }
-        assert set(made.card.seconds) == {"merge", "build", "write"}
+        assert {"merge", "build", "write"} <= set(made.card.seconds)
 
     def test_asked_again_it_is_found_without_ray(
         self, store: LocalStore, embedded: Artifact, request: pytest.FixtureRequest

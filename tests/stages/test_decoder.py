@@ -103,7 +103,7 @@ def test_limits_are_those_of_the_work(decoded: Callable[..., Pictures], files: d
 def test_seconds_are_counted_by_step(folder: Path, by_hand: Any, make_work: Callable[..., Any]) -> None:
     watch = Stopwatch()
     Decoder(make_work(by_hand.manifest(["0.png"], root=folder)))(np.arange(1), watch)
-    assert set(watch.seconds) == {"read", "decode"}
+    assert set(watch.seconds) == {"fetch", "decode"}
 
 
 def test_no_deadline_is_left_behind(decoded: Callable[..., Pictures]) -> None:

@@ -20,6 +20,7 @@ from revsearch.stages import embed as stage
 from revsearch.stages.embed import embed, plan_embed
 from revsearch.stages.encoders import open_encoder
 from revsearch.stages.manifest import make_manifest
+from revsearch.stages.recording import timeline_of
 from revsearch.storage.artifact import Artifact, verify
 from revsearch.storage.catalog import list_artifacts
 from revsearch.storage.local import LocalStore
@@ -162,7 +163,15 @@ class TestOneRun:
         assert card.facts["space"] == SPACE.to_dict() | {"preprocess": card.facts["space"]["preprocess"]}
         assert card.facts["space_fingerprint"] == SPACE.fingerprint
         assert (card.facts["precision"], card.facts["store_dtype"]) == ("fp32", "float32")
-        assert {"read", "decode", "open", "embed", "write", "take_over"} <= set(card.seconds)
+        assert {"fetch", "decode", "open", "embed", "write", "take_over"} <= set(card.seconds)
+
+    def test_its_timeline_adds_up_to_its_seconds(self, chain: Chain) -> None:
+        timeline = timeline_of(chain.artifact)
+        assert timeline is not None
+        assert timeline.seconds() == pytest.approx(chain.artifact.card.seconds, abs=0.05)
+        busy = sum(timeline.seconds().values())
+        assert busy + timeline.waited.sum() >= timeline.wall_s - 0.05
+        assert timeline.workers.max() <= 2 + 0.05
 
     def test_it_verifies(self, chain: Chain, tmp_path: Path) -> None:
         verify(chain.store, chain.artifact, tmp_path)
@@ -198,6 +207,10 @@ def test_decoders_of_their_own_give_the_same(
     # Batches go across units here: it was another topology, and not the same one twice.
     rows = [len(read_part_rows(store.root / str(split) / part.name)) for part in split.parts("part")]
     assert max(rows) == len(chain.spied.calls[0]) > 32
+    timeline = timeline_of(split)
+    assert timeline is not None
+    assert {"fetch", "decode", "embed"} <= set(timeline.steps), "decoders and encoders tell of their work"
+    assert timeline.seconds() == pytest.approx(split.card.seconds, abs=0.05)
 
 
 class TestTakingOver:

@@ -9,11 +9,11 @@ from ray import cloudpickle
 from revsearch.errors import DiskFull
 from revsearch.rejects import Reason, Reject
 from revsearch.stages.decoder import Pictures
-from revsearch.stages.embed_data import _summaries, _to_batch, _to_pictures, _told, run_units
-from revsearch.stages.embedder import STEPS, Summary
-from revsearch.stages.progress import Stopwatch
+from revsearch.stages.embed_data import _spans, _to_batch, _to_pictures, _told, run_units
+from revsearch.stages.embedder import Summary
 from revsearch.stages.resources import Pool
 from revsearch.storage.vectors import STAGE
+from revsearch.timeline import Span
 
 
 def pictures() -> Pictures:
@@ -31,11 +31,10 @@ def pictures() -> Pictures:
 
 
 def test_pictures_come_back_in_row_order_however_they_are_mixed() -> None:
-    sent, watch = pictures(), Stopwatch({"read": 1.5, "decode": 3.0})
-    batch = _to_batch(sent, watch)
-    assert float(batch["seconds_read"].sum()) == 1.5
-    assert float(batch["seconds_decode"].sum()) == 3.0
-    found = _to_pictures({name: column[[2, 0, 1]] for name, column in batch.items()})
+    sent, span = pictures(), Span(10.0, 15.0, {"fetch": 1.5, "decode": 3.0})
+    mixed = {name: column[[2, 0, 1]] for name, column in _to_batch(sent, span).items()}
+    assert list(_spans(mixed)) == [span]
+    found = _to_pictures(mixed)
     for name in ("rows", "ids", "contents", "pixels"):
         assert np.array_equal(getattr(found, name), getattr(sent, name))
     assert (found.rejects, found.uris, found.flags) == (sent.rejects, sent.uris, sent.flags)
@@ -43,17 +42,16 @@ def test_pictures_come_back_in_row_order_however_they_are_mixed() -> None:
 
 
 def test_summaries_come_back() -> None:
-    said = Summary(7, 2, 1, {step: float(place) for place, step in enumerate(STEPS)})
-    told = _told(lambda: said)
-    assert list(_summaries(told)) == [said]
-    assert told["error"].tolist() == [b""]
+    said = Summary(7, {"missing": 2}, 1, 100, (Span(1.0, 2.0, {"embed": 0.5}),))
+    (told,) = _told(lambda: said)["told"]
+    assert cloudpickle.loads(told) == said
 
 
 def test_our_own_error_comes_back_as_itself() -> None:
     def fail() -> Summary:
         raise DiskFull("no room left")
 
-    (error,) = _told(fail)["error"]
+    (error,) = _told(fail)["told"]
     assert repr(cloudpickle.loads(error)) == repr(DiskFull("no room left"))
 
 

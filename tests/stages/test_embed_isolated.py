@@ -20,7 +20,6 @@ from revsearch.stages import embed_isolated
 from revsearch.stages.embed import embed
 from revsearch.stages.embed_work import EmbedWork
 from revsearch.stages.embedder import EmbedRows, Summary
-from revsearch.stages.progress import Progress
 from revsearch.stages.resources import Pool
 from revsearch.storage.local import LocalStore
 from revsearch.storage.reject_table import read_rejects
@@ -85,9 +84,10 @@ def test_pictures_that_end_their_process_are_found_by_halving(
         return EmbedRows(work)(rows)
 
     monkeypatch.setattr(embed_isolated, "_embed", embed_or_die)
-    progress = Progress("embed", len(files))
-    embed_isolated.embed_isolated(work, POOL, np.arange(len(files)), progress)
-    assert (progress.done, progress.rejected) == (len(files), len(killers))
+    told: list[Summary] = []
+    embed_isolated.embed_isolated(work, POOL, np.arange(len(files)), told.append)
+    assert sum(summary.done for summary in told) == len(files)
+    assert sum(summary.n_rejected for summary in told) == len(killers)
     parts = [read_part(path, SPACE.dim) for path in (Path(work.store.uri) / work.draft.prefix).glob("part-*")]
     assert sorted(row for part in parts for row in part.rows.tolist()) == list(range(len(files)))
     rejects = {

@@ -14,7 +14,7 @@ from revsearch.embeddings import Vectors
 from revsearch.rejects import Reason
 from revsearch.stages import embedder as module
 from revsearch.stages.embed_work import EmbedWork
-from revsearch.stages.embedder import STEPS, EmbedRows, PartMaker, Summary
+from revsearch.stages.embedder import EmbedRows, PartMaker, Summary
 from revsearch.storage.vectors import PartRows, read_part
 
 N = 8
@@ -59,8 +59,13 @@ def test_a_unit_becomes_one_part(
     (part,) = parts_of(work)
     assert (part.rows.tolist(), part.ids.tolist()) == (list(range(N)), list(files))
     assert np.array_equal(part.vectors, naive_vectors(list(files.values())))
-    assert (summary.done, summary.rejected, summary.halvings) == (N, 0, 0)
-    assert set(summary.seconds) == set(STEPS)
+    assert (summary.done, summary.n_rejected, summary.halvings) == (N, 0, 0)
+    assert summary.n_bytes == sum(map(len, files.values()))
+    opened, done = summary.spans
+    assert (set(opened.seconds), set(done.seconds)) == ({"open"}, {"fetch", "decode", "embed", "write"})
+    assert opened.ended <= done.began
+    for span in summary.spans:
+        assert sum(span.seconds.values()) <= span.ended - span.began
 
 
 def test_the_same_rows_give_the_same_part_again(work: EmbedWork) -> None:
@@ -91,7 +96,7 @@ def test_vectors_that_cannot_be_compared_are_rejected(work: EmbedWork) -> None:
     found = {row: reject.reason for row, reject in enumerate(part.rejects) if reject is not None}
     assert found == {1: Reason.NOT_FINITE, 3: Reason.NOT_FINITE, 4: Reason.ZERO_NORM}
     assert np.isfinite(part.vectors).all()
-    assert (summary.rejected, summary.halvings, encoder.batches) == (3, 2, [3, 3, 2])
+    assert (summary.n_rejected, summary.halvings, encoder.batches) == (3, 2, [3, 3, 2])
 
 
 def test_vectors_that_float16_cannot_hold_are_rejected(work: EmbedWork) -> None:
@@ -108,7 +113,7 @@ def test_rejected_pictures_are_not_shown_to_the_encoder(work: EmbedWork) -> None
     for name in ("0.png", "1.png", "2.png"):  # a whole batch
         (root / name).unlink()
     encoder, summary = embed_given(work, np.ones((N, SPACE.dim), np.float32))
-    assert (encoder.batches, summary.rejected) == ([3, 2], 3)
+    assert (encoder.batches, summary.n_rejected) == ([3, 2], 3)
 
 
 def test_the_encoder_is_opened_once(work: EmbedWork, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from revsearch.errors import CorruptArtifact
 from revsearch.evaluation import Evaluation, MetricValue
 from revsearch.render.report import Report
 from revsearch.score_histogram import ScoreCounts
@@ -99,6 +101,20 @@ def test_counts_become_sentences(made: Made) -> None:
     assert "queries without a relevant image in the gallery, not averaged: 3" in notes
     assert "queries with a byte-identical image in the gallery: 2" in notes
     assert not any("rejected" in note for note in notes)
+
+
+def test_timelines_are_those_of_the_cards_that_keep_one(made: Made) -> None:
+    found = made.report(Findings("competition", NOTHING, [])).timelines
+    assert [each.name for each in found] == ["build-index", "rank"], "the others were committed by hand, as long ago"
+    for each, artifact in zip(found, (made.index, made.rankings), strict=True):
+        assert each.timeline.seconds() == pytest.approx(artifact.card.seconds, abs=0.05)
+
+
+def test_a_stage_whose_timeline_is_none_is_corrupt(made: Made) -> None:
+    card = replace(made.index.card, facts={**made.index.card.facts, "timeline": {"began": "yesterday"}})
+    made.index = replace(made.index, card=card)
+    with pytest.raises(CorruptArtifact, match=str(made.index)):
+        made.report(Findings("competition", NOTHING, []))
 
 
 def test_where_it_comes_from(made: Made) -> None:

@@ -14,12 +14,14 @@ from revsearch.imaging.dhash import dhash
 from revsearch.rejects import Reason
 from revsearch.specs import ImageLimits, Resources
 from revsearch.stages import scan as module
+from revsearch.stages.progress import Stopwatch
 from revsearch.stages.scan import Scan, discard_scans, scan
 from revsearch.stages.scanner import Scanner
 from revsearch.storage.artifact import Draft
 from revsearch.storage.local import LocalStore
 from revsearch.storage.manifests import StoredManifest
 from revsearch.storage.scan_table import ScannedRows
+from revsearch.timeline import Span
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
@@ -102,9 +104,9 @@ def test_what_was_away_is_looked_at_again_what_is_broken_is_not(
     (folder / "30.png").write_bytes(files["30.png"])
     looked_at = list[int]()
 
-    def look(scanner: Scanner, rows: NDArray[np.int64], *_: Any) -> list[ScannedRows]:
+    def look(scanner: Scanner, rows: NDArray[np.int64], *_: Any) -> tuple[list[ScannedRows], list[Span]]:
         looked_at.extend(rows.tolist())
-        return [scanner(rows)]
+        return [scanner(rows, Stopwatch())], []
 
     monkeypatch.setattr(module, "_look", look)
     assert [reject.id for reject in scanned(manifest, draft).rejects] == ["07.png"]
@@ -131,10 +133,11 @@ def test_a_picture_that_ends_its_process_is_the_only_one_lost(
     manifest: StoredManifest, draft: Draft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @ray.remote(max_retries=0)
-    def scan_or_die(scanner: Scanner, rows: NDArray[np.int64]) -> ScannedRows:
+    def scan_or_die(scanner: Scanner, rows: NDArray[np.int64]) -> tuple[ScannedRows, Span]:
         if 45 in rows:
             os._exit(9)
-        return scanner(rows)
+        watch = Stopwatch()
+        return scanner(rows, watch), watch.span()
 
     monkeypatch.setattr(module, "_scan", scan_or_die)
     found = scanned(manifest, draft)

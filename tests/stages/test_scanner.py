@@ -11,6 +11,7 @@ import pytest
 from revsearch.imaging.dhash import dhash
 from revsearch.rejects import Reason
 from revsearch.specs import ImageLimits
+from revsearch.stages.progress import Stopwatch
 from revsearch.stages.row_reader import RowReader
 from revsearch.stages.scanner import Scanner
 from revsearch.storage.local import LocalStore
@@ -37,7 +38,7 @@ def scanner(store: LocalStore, folder: Path, files: dict[str, bytes], by_hand: A
 
 def test_hashes_are_those_of_the_pictures(scanner: Scanner, files: dict[str, bytes]) -> None:
     rows = np.array([1, 4, 5])
-    found = scanner(rows)
+    found = scanner(rows, Stopwatch())
     assert found.rows.tolist() == rows.tolist()
     assert found.hashes.tolist() == [int(dhash(files[f"{row}.png"], ImageLimits())) for row in rows]
     assert found.rejects == [None, None, None]
@@ -50,7 +51,7 @@ def test_what_cannot_be_read_is_rejected_with_its_place(
     (folder / "1.png").unlink()
     (folder / "2.png").unlink()
     (folder / "2.png").mkdir()
-    found = scanner(np.arange(7))
+    found = scanner(np.arange(7), Stopwatch())
     assert [reject and (reject.id, reject.reason, reject.attempt) for reject in found.rejects] == [
         ("0.png", Reason.CHECKSUM_MISMATCH, 1),
         ("1.png", Reason.MISSING, 2),
@@ -81,5 +82,5 @@ def test_a_lost_row_is_a_reject_of_its_second_attempt(scanner: Scanner, folder: 
 
 
 def test_no_deadline_is_left_behind(scanner: Scanner) -> None:
-    scanner(np.arange(7))
+    scanner(np.arange(7), Stopwatch())
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -15,6 +15,7 @@ from PIL import Image
 from revsearch.errors import CorruptArtifact, InvalidSpec, TrainingCollapsed
 from revsearch.specs import EmbedSpec, Resources
 from revsearch.stages.encoders import find_encoder, open_encoder
+from revsearch.stages.recording import timeline_of
 from revsearch.stages.train import plan_train, train
 from revsearch.storage.artifact import Artifact, fetch, verify
 from revsearch.storage.local import LocalStore
@@ -92,12 +93,18 @@ class TestRuns:
         assert {part.name.partition("-")[0] for part in artifact.card.parts} == {
             "weights", "history", "rejects", "curves", "report", "events",
         }  # fmt: skip
+        told = timeline_of(artifact)
+        assert told is not None
+        assert {"scan", "fetch", "open", "load", "step", "validate", "checkpoint", "write", "draw"} <= set(told.steps)
+        assert told.seconds() == pytest.approx(artifact.card.seconds, abs=0.05)
         assert not list(store.list(f"{artifact}/checkpoint")), "checkpoints stay behind"
         assert not list(store.list(f"{artifact}/scan")), "scans stay behind"
 
         history = history_of(store, artifact, tmp_path)
         assert [record.epoch for record in history.epochs] == [1, 2, 3]
         assert len(history.losses) == history.epochs[-1].step == facts["steps"]
+        spent = artifact.card.seconds["load"] + artifact.card.seconds["step"]
+        assert spent == pytest.approx(sum(record.seconds for record in history.epochs), rel=0.2, abs=0.2)
         assert facts["metrics"]["ap_plain"]["value"] == pytest.approx(history.best.metrics["ap_plain"])
         assert facts["metrics"]["ap_plain_of_start"]["value"] == pytest.approx(history.start.metrics["ap_plain"])
         assert history.best.better >= history.start.better

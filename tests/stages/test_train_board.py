@@ -11,6 +11,7 @@ import ray
 from revsearch.errors import CorruptArtifact, InvalidSpec, RevsearchError, TrainingCollapsed
 from revsearch.stages.train_board import Board, Notices
 from revsearch.stages.train_work import Shown
+from revsearch.timeline import Span, Timeline
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
@@ -59,6 +60,14 @@ def test_the_outcome_is_handed_over(board: Board) -> None:
     board.finish(outcome)
     assert board.outcome() == outcome
     assert not board.failed
+
+
+def test_what_each_worker_did_is_kept_as_it_last_said(board: Board) -> None:
+    first, second = (Timeline.of([Span(100.0, 110.0, {"step": seconds})]) for seconds in (4.0, 9.0))
+    board.record("one", first)
+    board.record("other", first)
+    board.record("one", second)
+    assert sorted(timeline.seconds()["step"] for timeline in board.timelines()) == pytest.approx([4.0, 9.0])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from revsearch.evaluation import MetricValue
 from revsearch.rejects import Reason, Reject
-from revsearch.render.report import RejectRow
+from revsearch.render.report import RejectRow, StageTimeline
 from revsearch.render.training_page import render_training
 from revsearch.render.training_report import Triplet, View
 from revsearch.space import EmbeddingSpace
@@ -19,6 +19,7 @@ from revsearch.stages.train_work import Shown, TrainOutcome
 from revsearch.storage.artifact import Draft
 from revsearch.storage.local import LocalStore
 from revsearch.storage.manifests import StoredManifest
+from revsearch.timeline import Span, Timeline
 from revsearch.training import EpochRecord, Health, History, Validation
 from revsearch.training_set import TrainingSet
 
@@ -44,6 +45,7 @@ HISTORY = History(
     ),
     (0.6,) * 7,
 )
+TIMELINE = Timeline.of([Span(100.0, 104.0, {"scan": 1.0, "step": 2.0})])
 REJECTS = [Reject(f"{n}.png", "", "scan", Reason.TRUNCATED, "cut") for n in (10, 11)]
 SHOWN = Shown(5, [(0, 0.9), (6, 0.8), (9, 0.7)], [(6, 0.95), (7, 0.9), (0, 0.1)], frozenset({5, 6, 7}))
 
@@ -87,10 +89,9 @@ def told(store: LocalStore, stored: StoredManifest, make_space: Callable[..., Em
         after=BEST,
         shown=[SHOWN],
         triplets=[Triplet(view(0), view(1), view(5))],
-        seconds={},
     )
     space = replace(make_space(2), weights=f"sha256:{weights.sha256}")
-    return Told(stored, draft, rows, outcome, REJECTS, space, {"scan": 1.0, "train": 2.0})
+    return Told(stored, draft, rows, outcome, REJECTS, space, TIMELINE)
 
 
 def changed(told: Told, **outcome: Any) -> Told:
@@ -197,7 +198,8 @@ def test_what_else_the_page_is_given(told: Told, stored: StoredManifest) -> None
         ("ap_plain", 0.6, 4),
     ]
     assert report.rejects == (RejectRow("truncated", 2, (("10.png", "cut"), ("11.png", "cut"))),)
-    assert report.seconds == {"train": {"scan": 1.0, "train": 2.0}}
+    assert report.seconds == {"train": {"scan": 1.0, "step": 2.0}}
+    assert report.timelines == (StageTimeline("train", TIMELINE),)
     assert report.provenance["training"] == {
         "preset": "triplet",
         "manifest": str(stored.artifact),

@@ -30,6 +30,14 @@ def test_a_move_to_where_it_is_changes_nothing(store: LocalStore) -> None:
     assert store.read("refs/best.json") == before
 
 
+def test_what_changes_nothing_needs_no_leave_to_write(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    update_ref(store, "n", lambda _: {"n": 1})
+    monkeypatch.delattr(LocalStore, "swap")
+    assert update_ref(store, "n", lambda _: {"n": 1}) == {"n": 1}
+    with pytest.raises(AttributeError):
+        update_ref(store, "n", lambda _: {"n": 2})
+
+
 def test_refs_are_listed_without_those_of_the_house(store: LocalStore) -> None:
     move_ref(store, "best", A)
     move_ref(store, "nights/2024-01-31", B)

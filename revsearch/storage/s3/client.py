@@ -27,7 +27,7 @@ MAX_CONNECTIONS = 64  # of one process: threads that read images, and parts of t
 _LOCKS: dict[int, threading.RLock] = {}  # by process: one that is forked may find its parent's locked
 
 _PATIENT = Patience(connect_s=5, read_s=30, in_all_s=60)
-_IMPATIENT = Patience(connect_s=3, read_s=4, in_all_s=5)
+_IMPATIENT = Patience(connect_s=2, read_s=4, in_all_s=4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import Any
 
 from revsearch.storage.s3.failures import MAY_PASS, may_pass
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+_FIRST_WAIT_S = 0.1
+_LONGEST_WAIT = 1 / 12  # of all the time there is
 _BEGAN = "revsearch_began"
 
 
@@ -37,11 +38,12 @@ class Patience:
         **_: object,
     ) -> float | None:
         """Return how long to wait before the next try; None where there is none."""
-        spent = time.monotonic() - request_dict["context"][_BEGAN]
-        if spent >= self.in_all_s or not _failed_for_now(response, caught_exception):
+        if not _failed_for_now(response, caught_exception):
             return None
-        longest = min(_FIRST_WAIT_S * (1 << min(attempts - 1, 10)), _LONGEST_WAIT_S)
-        return random.uniform(0.5, 1) * longest  # noqa: S311  # spreads those that failed together
+        longest = min(_FIRST_WAIT_S * (1 << min(attempts - 1, 10)), _LONGEST_WAIT * self.in_all_s)
+        wait_s = random.uniform(0.5, 1) * longest  # noqa: S311  # spreads those that failed together
+        left_s = self.in_all_s - (time.monotonic() - request_dict["context"][_BEGAN])
+        return wait_s if wait_s < left_s else None
 
 
 def _begin(params: dict[str, Any], **_: object) -> None:

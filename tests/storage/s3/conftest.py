@@ -1,6 +1,7 @@
 """Stores behind a proxy that answers wrongly."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -35,6 +36,26 @@ def server(request: pytest.FixtureRequest) -> Server:
 @pytest.fixture
 def reached(server: Server, in_environment_of: Callable[..., None]) -> Iterator[Reached]:
     """An empty store in each of the servers."""
+    with _reached(server, in_environment_of) as found:
+        yield found
+
+
+@pytest.fixture
+def moto_reached(moto: Server, in_environment_of: Callable[..., None]) -> Iterator[Reached]:
+    """One in moto alone: it checks no signature, so that a proxy can change what is signed."""
+    with _reached(moto, in_environment_of) as found:
+        yield found
+
+
+@pytest.fixture
+def radosgw_reached(radosgw: Server, in_environment_of: Callable[..., None]) -> Iterator[Reached]:
+    """One in radosgw alone: it checks what bodies are said to be."""
+    with _reached(radosgw, in_environment_of) as found:
+        yield found
+
+
+@contextmanager
+def _reached(server: Server, in_environment_of: Callable[..., None]) -> Iterator[Reached]:
     bucket = server.make_bucket()
     in_environment_of(server)
     truth = open_store(f"{bucket}/a")

@@ -1,0 +1,48 @@
+"""Stop jobs of a cluster; what they have committed stays, and the same command goes on from there."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobs.job_server import ServerSpec, jobs_of
+from jobs.launch import Command, Job, Outcome, launch
+from revsearch.errors import ClusterUnavailable
+from revsearch.specs import option
+
+if TYPE_CHECKING:
+    from revsearch.stages.job_server import ClusterJob, JobServer
+
+_PATIENCE_S = 60.0  # Ray itself kills a job 3 s after it was asked to end
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopSpec(ServerSpec):
+    """Stop jobs of a cluster; what they have committed stays, and the same command goes on from there."""
+
+    job: tuple[str, ...] = option(help="ids of the jobs", positional=True)
+
+
+def run(spec: StopSpec, job: Job) -> Outcome:  # noqa: ARG001  # of what commands share it takes nothing
+    """Ask each to end, and wait until it has; a job that is over is left as it is."""
+    server = spec.server()
+    for found in jobs_of(server, spec.job):
+        server.stop(found.id)
+    ended = [_ended(server, id) for id in spec.job]
+    return Outcome(lines=tuple(f"{each.id}  {each.status}" for each in ended))
+
+
+def _ended(server: "JobServer", id: str) -> "ClusterJob":
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        job = server.job(id)
+        if job is not None and job.is_over:
+            return job
+        time.sleep(_LOOK_S)
+    raise ClusterUnavailable(f"{id} was asked to end {_PATIENCE_S:.0f} s ago and has not; ask again")
+
+
+COMMAND = Command(spec=StopSpec, run=run, commits=False, computes=False, stores=False)
+
+if __name__ == "__main__":
+    launch(COMMAND)

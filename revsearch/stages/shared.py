@@ -1,0 +1,101 @@
+"""What all nodes must reach, seen before any work: a store or pictures in a folder of one machine are not there."""
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import ray
+
+from revsearch.errors import InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
+from revsearch.stages.deaths import WORKER_DEATHS
+from revsearch.stages.nodes import Node, own_node_id, working_nodes
+from revsearch.storage.store import Store
+
+_REMEDY = "use s3://, or a folder that all machines of the cluster share"
+
+_reached: set[tuple[str, str]] = set()  # (place, node) that were seen: a run of several stages asks once
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """What a node looks for.
+
+    Attributes:
+        key: put into the store just now.
+        entries: by folder, a name that is in it.
+    """
+
+    store: Store
+    key: str
+    entries: Mapping[str, str]
+
+    def places(self, node: Node) -> set[tuple[str, str]]:
+        return {(place, node.id) for place in (self.store.uri, *self.entries)}
+
+    def problems(self) -> Iterator[RevsearchError]:
+        """Yield what this machine does not reach."""
+        try:
+            self.store.read(self.key)
+        except MissingArtifact:
+            yield InvalidSpec(f"the store {self.store.uri} is another folder there: {_REMEDY}")
+        except RevsearchError as error:
+            yield error
+        for folder, name in self.entries.items():
+            if not os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118  # names are bytes of any kind
+                yield InvalidSpec(f"the pictures of {folder} are not there: {_REMEDY}")
+
+
+def require_shared(store: Store, folders: Iterable[str] = ()) -> None:
+    """Refuse a store or folders of pictures that a node of the cluster does not reach as this process does.
+
+    A key is put into the store for the nodes to read. Where there is one node, nothing is put and nothing started.
+
+    Raises:
+        InvalidSpec: naming each node and what it does not see, or may not open.
+        StoreUnavailable: naming the nodes that get no answer from the store.
+    """
+    here = own_node_id()
+    others = [node for node in working_nodes() if node.id != here]
+    if not others:
+        return
+    entries = {folder: name for folder in folders if (name := _name_in(folder)) is not None}
+    probe = _Probe(store, f"internal/nodes/{uuid.uuid4().hex}", entries)
+    if unseen := [node for node in others if not probe.places(node) <= _reached]:
+        store.write(probe.key, b"")
+        try:
+            _require_reached(probe, unseen)
+        finally:
+            store.delete(probe.key)
+
+
+def _require_reached(probe: _Probe, nodes: list[Node]) -> None:
+    asked = {node: _look.options(scheduling_strategy=node.only_here).remote(probe) for node in nodes}
+    told = [(node, error) for node, task in asked.items() for error in _answer(task)]
+    if refused := [f"{node}: {error}" for node, error in told if not isinstance(error, StoreUnavailable)]:
+        raise InvalidSpec(*refused)
+    if told:
+        raise StoreUnavailable("\n".join(f"{node}: {error}" for node, error in told))
+    _reached.update(place for node in nodes for place in probe.places(node))
+
+
+def _answer(task: "ray.ObjectRef[list[RevsearchError]]") -> list[RevsearchError]:
+    """Return what a node told; nothing where it went away meanwhile: no work will be given to it."""
+    try:
+        return ray.get(task)
+    except WORKER_DEATHS:
+        return []
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _look(probe: _Probe) -> list[RevsearchError]:
+    return list(probe.problems())
+
+
+def _name_in(folder: str) -> str | None:
+    """Return a name in a folder of this machine; None where there is none, or the folder is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return next((entry.name for entry in entries), None)
+    except OSError:  # an address in a bucket; or reading the pictures tells
+        return None

@@ -1,0 +1,103 @@
+"""Following a log over connections that break; against a real job server: tests/cluster/test_submitting.py."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+from revsearch.errors import ClusterUnavailable
+from revsearch.stages import following
+from revsearch.stages.following import Lines, follow
+from revsearch.stages.job_server import ClusterJob
+
+JOB = ClusterJob("embed-1", True, "RUNNING", "python -m jobs.embed")
+LOG = "one\ntwo\nthree\nfour"
+
+
+class Server:
+    """A job server whose log connections give a few pieces and break; the job is over when all were seen."""
+
+    url = "http://here:8265"
+
+    def __init__(self, *connections: list[str], answers: Callable[[int], ClusterJob | None]) -> None:
+        self.connections = list(connections)
+        self.answers = answers
+        self.n_looks = 0
+        self.tailed = threading.Event()
+
+    def job(self, id: str) -> ClusterJob | None:
+        self.n_looks += 1
+        return self.answers(self.n_looks)
+
+    def log(self, id: str) -> str:
+        return LOG
+
+    async def tail(self, id: str) -> AsyncIterator[str]:
+        pieces = self.connections.pop(0)
+        for piece in pieces:
+            yield piece
+        if self.connections:
+            raise RuntimeError("the connection broke")
+        self.tailed.set()
+        await asyncio.sleep(3600)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_RECONNECT_S", 0.01)
+    monkeypatch.setattr(following, "_LOOK_S", 0.01)
+
+
+def test_every_line_is_given_once_over_broken_connections() -> None:
+    shown: list[str] = []
+    server = Server(
+        ["one\nt"],
+        ["one\n", "two\nthr"],
+        [],
+        ["one\ntwo\nthree\n"],
+        answers=lambda n: replace(JOB, status="SUCCEEDED") if server.tailed.is_set() else JOB,
+    )
+    job, log = follow(server, "embed-1", shown.append)  # type: ignore[arg-type]  # a counterpart
+    assert (job.status, log) == ("SUCCEEDED", LOG)
+    assert shown == ["one", "two", "three", "four"]
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for() -> None:
+    def answers(n: int) -> ClusterJob:
+        if n in (2, 3):
+            raise ClusterUnavailable("away")
+        return replace(JOB, status="FAILED", exit_code=3) if n == 5 else JOB
+
+    job, _ = follow(Server([LOG], answers=answers), "embed-1", [].append)  # type: ignore[arg-type]  # a counterpart
+    assert job.exit_code == 3
+
+
+def test_a_server_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_PATIENCE_S", 0.0)
+
+    def answers(n: int) -> ClusterJob:
+        if n > 1:
+            raise ClusterUnavailable("away")
+        return JOB
+
+    with pytest.raises(ClusterUnavailable, match="revsearch status embed-1"):
+        follow(Server([LOG], answers=answers), "embed-1", [].append)  # type: ignore[arg-type]  # a counterpart
+
+
+def test_a_cluster_that_has_forgotten_the_job() -> None:
+    with pytest.raises(ClusterUnavailable, match="knows no job embed-1"):
+        follow(Server([LOG], answers=lambda n: None), "embed-1", [].append)  # type: ignore[arg-type]  # a counterpart
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_lines_are_cut_wherever_the_pieces_are(size: int) -> None:
+    shown: list[str] = []
+    lines = Lines(shown.append)
+    for place in range(0, len(LOG), size):
+        lines.take(place, LOG[place : place + size])
+    assert shown == ["one", "two", "three"]
+    lines.close()
+    lines.close()
+    assert shown == ["one", "two", "three", "four"]

@@ -1,0 +1,104 @@
+"""Servers that are none, or not ours; against a real one: tests/cluster/test_submitting.py."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import ray
+
+from revsearch.errors import ClusterUnavailable, InvalidSpec
+from revsearch.stages.job_server import JobServer
+
+Answers = dict[str, tuple[int, str]]
+VERSION = {"/api/version": (200, json.dumps({"ray_version": ray.__version__}))}
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Answers], str]]:
+    """Answer GET requests by path, others as not found."""
+    servers = []
+
+    def start(answers: Answers) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = answers.get(self.path, (404, "not found"))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_address_given_goes_before_the_environment(serve: Callable[[Answers], str]) -> None:
+    url = serve(VERSION)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")
+        assert JobServer.at(url + "/").url == url
+        assert os.environ["RAY_API_SERVER_ADDRESS"] == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((200, json.dumps({"ray_version": "2.9.3"})), f"expected a cluster with Ray {ray.__version__} as here, found"),
+        ((200, "<html>"), "expected the job server of a cluster"),
+        ((500, "broken"), "expected the job server of a cluster"),
+        ((404, "not found"), "expected the job server of a cluster"),
+        ((401, "no token"), "RAY_AUTH_TOKEN_PATH"),
+        ((403, "another token"), "RAY_AUTH_TOKEN_PATH"),
+    ],
+)
+def test_a_server_that_is_not_ours(serve: Callable[[Answers], str], answer: tuple[int, str], said: str) -> None:
+    url = serve({"/api/version": answer})
+    with pytest.raises(InvalidSpec, match=said) as caught:
+        JobServer.at(url)
+    assert url in str(caught.value)
+
+
+def test_a_cluster_elsewhere_without_a_token_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(InvalidSpec, match="--insecure"):
+        JobServer.at("http://192.0.2.1:8265")
+
+
+def test_no_such_job(serve: Callable[[Answers], str]) -> None:
+    server = JobServer.at(serve(VERSION))
+    assert server.job("x") is None
+    assert server.log("x") == ""
+    with pytest.raises(ClusterUnavailable):
+        server.jobs()
+
+
+def test_a_job_as_the_server_tells_it(serve: Callable[[Answers], str]) -> None:
+    told = {
+        "type": "SUBMISSION",
+        "submission_id": "a",
+        "status": "FAILED",
+        "entrypoint": "python",
+        "start_time": 1500,
+        "end_time": 2500,
+        "driver_exit_code": 3,
+    }
+    driver = {"type": "DRIVER", "job_id": "01000000", "status": "RUNNING", "entrypoint": "python x.py", "start_time": 1}
+    answers = {"/api/jobs/a": (200, json.dumps(told)), "/api/jobs/": (200, json.dumps([told, driver]))}
+    server = JobServer.at(serve(VERSION | answers))
+    job = server.job("a")
+    assert job is not None
+    assert (job.id, job.submitted, job.is_over, job.exit_code) == ("a", True, True, 3)
+    assert (job.started, job.ended) == (1.5, 2.5)
+    assert [(each.id, each.submitted) for each in server.jobs()] == [("01000000", False), ("a", True)]
