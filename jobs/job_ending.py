@@ -80,4 +80,5 @@ def _without_exit_code(job: "ClusterJob") -> Ending:
 
 def _plan_lines(report: Mapping[str, Any]) -> Iterator[str]:
     if plan := report.get("plan"):
-        yield from plan_lines(Plan(**{**plan, "resources": Resources(**plan["resources"])}))
+        resources = plan["resources"] and Resources(**plan["resources"])
+        yield from plan_lines(Plan(**{**plan, "resources": resources}))

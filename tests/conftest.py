@@ -76,7 +76,7 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever connects to Ray, fails."""
     from revsearch.stages import cluster
 
-    def connect(resources: object) -> None:
+    def connect(*_: object) -> None:
         pytest.fail("Ray was asked for")
 
     monkeypatch.setattr(cluster, "connect", connect)

@@ -1,17 +1,22 @@
 """Clusters of several nodes on this machine, and killing one as if its machine were lost."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ray.cluster_utils import Cluster
 
-from tests.stages.processes import descendants, named
+from tests.stages.processes import descendants, named, open_pids, wait_for_end
 
 _OBJECTS = 100 * 2**20  # bytes a node may hold; what it gets by itself is a third of the machine
+_STARTS = 3
+_END_S = 60.0
 _LOOK_EVERY_S = 0.01
 
 
@@ -19,9 +24,8 @@ class Nodes:
     """A head, and nodes of one CPU each."""
 
     def __init__(self, n: int, head_cpus: int = 0) -> None:
-        self._cluster: Any = Cluster(
-            initialize_head=True, head_node_args={**_node(head_cpus), "include_dashboard": False}
-        )
+        self._cluster: Any = Cluster()
+        self._add(head_cpus, include_dashboard=False)
         self._nodes: list[Any] = []
         self.fill(n)
 
@@ -38,7 +42,7 @@ class Nodes:
     def fill(self, n: int) -> None:
         """Add nodes until there are `n`."""
         while len(self._nodes) < n:
-            self._nodes.append(self._cluster.add_node(**_node(1)))
+            self._nodes.append(self._add(1))
 
     def busy(self, work: str) -> set[str]:
         """Return the nodes with a process of that name: `ray::` and a task, or an actor and its method."""
@@ -53,6 +57,13 @@ class Nodes:
     def shutdown(self) -> None:
         """Stop all nodes."""
         self._cluster.shutdown()
+
+    def _add(self, cpus: int, **arguments: Any) -> Any:
+        """Add a node; Ray gives one 30 s to start, which is little on a machine that is full."""
+        for _ in range(_STARTS - 1):
+            with suppress(Exception):
+                return self._cluster.add_node(num_cpus=cpus, object_store_memory=_OBJECTS, **arguments)
+        return self._cluster.add_node(num_cpus=cpus, object_store_memory=_OBJECTS, **arguments)
 
 
 class Watch:
@@ -98,8 +109,32 @@ def watched(nodes: Nodes, work: str, kill_when: Callable[[], bool] | None = None
         looker.join()
 
 
-def _node(cpus: int) -> dict[str, Any]:
-    return {"num_cpus": cpus, "object_store_memory": _OBJECTS}
+@contextmanager
+def node_that_does_not_see(hidden: Path, address: str) -> Iterator[None]:
+    """Add a node of one CPU for which a folder is empty: its processes have mounts of their own.
+
+    It is as a machine that has no part in the folder. Skips where the system does not let us.
+    """
+    mount = 'mount -t tmpfs none "$1"'
+    ray_start = '"$2" -m ray.scripts.scripts start --address="$3" --num-cpus=1 --object-store-memory="$4" --block'
+    own_mounts = ["unshare", "--mount", "sh", "-c"]
+    may = subprocess.run([*own_mounts, mount, "sh", hidden], capture_output=True, check=False)
+    if may.returncode:
+        pytest.skip(f"no mounts of our own on this system: {may.stderr.decode().strip()}")
+    process = subprocess.Popen(
+        [*own_mounts, f"{mount} && exec {ray_start}", "sh", hidden, sys.executable, address, str(_OBJECTS)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        watched = open_pids([process.pid, *descendants(process.pid)])
+        process.terminate()
+        process.communicate()
+        wait_for_end(watched, _END_S)
 
 
 def _raylet(node: Any) -> int:

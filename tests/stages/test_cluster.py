@@ -2,6 +2,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ import ray
 from revsearch.errors import CorruptArtifact, InvalidSpec
 from revsearch.specs import Resources
 from revsearch.stages import cluster
+from revsearch.stages.deaths import WORKER_DEATHS
+from revsearch.stages.nodes import own_node_id, working_nodes
+from revsearch.storage.local import LocalStore
 
 pytestmark = pytest.mark.ray
 
@@ -85,9 +89,13 @@ class TestConnected:
 
     def test_what_the_cluster_has(self) -> None:
         assert cluster.n_gpus() == 0
-        ((node, cpus),) = cluster.nodes()
-        assert cpus == 2
-        assert cluster.on_node(node).node_id == node
+        (node,) = working_nodes()
+        assert (node.cpus, node.gpus, node.address) == (2, 0, "127.0.0.1")
+        assert node.id == own_node_id()
+
+    def test_one_node_has_nothing_to_share(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(LocalStore, "write", lambda *_: pytest.fail("something was put"))
+        cluster.connect(Resources(), LocalStore(tmp_path / "store"), [str(tmp_path)])
 
     def test_a_local_ray_is_reached_from_this_machine_alone(self) -> None:
         (node,) = ray.nodes()
@@ -108,7 +116,7 @@ class TestConnected:
         assert (str(corrupt.value), corrupt.value.reason) == ("cut", "dim")
 
     def test_a_death_is_told_from_a_bug(self, fail: Callable[[str], Any]) -> None:
-        with pytest.raises(cluster.WORKER_DEATHS), cluster.own_errors():
+        with pytest.raises(WORKER_DEATHS), cluster.own_errors():
             fail("death")
         with pytest.raises(ray.exceptions.RayTaskError, match="a bug"), cluster.own_errors():
             fail("bug")

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import ray
 from numpy.typing import NDArray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from revsearch.errors import CorruptArtifact
+from revsearch.errors import CorruptArtifact, TransientError
 from revsearch.rejects import Reason
+from revsearch.stages import isolation
 from revsearch.stages.isolation import isolate
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
@@ -80,3 +82,33 @@ def test_errors_of_our_own_end_it() -> None:
     with pytest.raises(CorruptArtifact, match="row 4") as caught:
         isolated([np.arange(6)], at_fault=4)
     assert type(caught.value) is CorruptArtifact
+
+
+def test_a_task_that_is_lost_with_its_node_is_done_again_and_tells_nothing_of_its_rows() -> None:
+    """A node that is not there any more is as one that died: the task fails as those of a lost node do."""
+    gone, told, lost = NodeAffinitySchedulingStrategy("0" * 56, soft=False), Told(), set[int]()
+
+    def run_once_elsewhere(rows: NDArray[np.int64]) -> Any:
+        first = int(rows[0]) not in lost
+        lost.add(int(rows[0]))
+        placed = task.options(scheduling_strategy=gone) if first else task
+        return placed.remote(rows, frozenset(), frozenset(), -1)
+
+    isolate(
+        run_once_elsewhere, [np.arange(3), np.arange(3, 4)], done=told.done.extend, lost=told.lose, image_timeout_s=60
+    )
+    assert (sorted(told.done), told.lost) == ([0, 1, 2, 3], {})
+
+
+def test_nodes_that_die_again_and_again_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "_MAX_LOST", 2)
+    gone, told = NodeAffinitySchedulingStrategy("0" * 56, soft=False), Told()
+    with pytest.raises(TransientError, match="3 tasks were lost"):
+        isolate(
+            lambda rows: task.options(scheduling_strategy=gone).remote(rows, frozenset(), frozenset(), -1),
+            [np.arange(2)],
+            done=told.done.extend,
+            lost=told.lose,
+            image_timeout_s=60,
+        )
+    assert (told.done, told.lost) == ([], {})

@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 
-from revsearch.errors import InvalidSpec
+from revsearch.errors import InvalidSpec, TransientError
 from revsearch.specs import Resources
-from revsearch.stages import cluster
-from revsearch.stages.resources import Pool, plan_pool
+from revsearch.stages import cluster, resources
+from revsearch.stages.resources import Pool, plan_again, plan_pool
 
 
 @pytest.fixture
 def of_size(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def of_size(cpus: int, gpus: float = 0) -> None:
+    def of_size(cpus: int, gpus: float = 0, *, grows: bool = False) -> None:
+        monkeypatch.setattr(resources, "may_grow", lambda: grows)
+        monkeypatch.setattr(resources, "settle", lambda: None)
         monkeypatch.setattr(cluster, "n_cpus", lambda: cpus)
         monkeypatch.setattr(cluster, "n_gpus", lambda: gpus)
 
@@ -78,3 +80,43 @@ def test_more_workers_than_the_gpus_carry_are_refused(of_size: Any, gpus: float,
     told = f"--workers: expected at most {most} with {share:g} of the cluster's {gpus} GPUs each, found {most + 1}"
     with pytest.raises(InvalidSpec, match=told):
         plan_pool(Resources(workers=most + 1, gpus_per_worker=share))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "asked", "pool"),
+    [
+        (2, 0, Resources(), Pool(2, 0, 1.0, 0, 1)),  # who asks for nothing gets what is there
+        (2, 0, Resources(workers=16), Pool(16, 0, 1.0, 0, 1)),
+        (2, 0, Resources(gpus_per_worker=1), Pool(1, 1, 1.0, 1, 1)),
+        (2, 0, Resources(workers=4, gpus_per_worker=1, decode_workers=8), Pool(4, 8, 1.0, 1, 1)),
+    ],
+)
+def test_a_cluster_that_grows_is_asked_for_more_than_it_has(
+    of_size: Any, cpus: int, gpus: float, asked: Resources, pool: Pool
+) -> None:
+    of_size(cpus, gpus, grows=True)
+    assert plan_pool(asked) == pool
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "before", "after"),
+    [
+        (1, 0, Pool(2, 0, 1.0, 0, 1), Pool(1, 0, 1.0, 0, 1)),
+        (8, 1, Pool(2, 14, 1.0, 1.0, 1), Pool(1, 7, 1.0, 1.0, 1)),
+        (2, 1, Pool(4, 0, 1.0, 0, 1), Pool(2, 0, 1.0, 0, 1)),  # not on GPUs what began without
+    ],
+)
+def test_a_job_goes_on_with_what_is_left(of_size: Any, cpus: int, gpus: float, before: Pool, after: Pool) -> None:
+    of_size(cpus, gpus)
+    assert plan_again(Resources(), before) == after
+
+
+def test_workers_that_were_asked_for_and_have_no_room_any_more_are_done_without(of_size: Any) -> None:
+    of_size(8, 1)
+    assert plan_again(Resources(workers=2), Pool(2, 14, 1.0, 1.0, 1)) == Pool(1, 7, 1.0, 1.0, 1)
+
+
+def test_a_job_on_gpus_does_not_go_on_without(of_size: Any) -> None:
+    of_size(8, 0)
+    with pytest.raises(TransientError, match="the same command goes on"):
+        plan_again(Resources(), Pool(2, 14, 1.0, 1.0, 1))

@@ -116,7 +116,7 @@ class TestRuns:
         assert vectors.shape == (2, found.space.dim)
         assert np.isfinite(vectors).all()
 
-        monkeypatch.setattr("revsearch.stages.cluster.connect", lambda _: pytest.fail("Ray was asked for"))
+        monkeypatch.setattr("revsearch.stages.cluster.connect", lambda *_: pytest.fail("Ray was asked for"))
         again = train(of(CLASSIFIER, pictures), store, Resources(workers=2))
         assert (again, again.fresh) == (artifact, False)
 

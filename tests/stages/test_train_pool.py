@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from revsearch.errors import InvalidSpec
+from revsearch.errors import InvalidSpec, TransientError
 from revsearch.specs import Resources
-from revsearch.stages import cluster
-from revsearch.stages.train_pool import TrainPool, plan_train_pool
+from revsearch.stages import cluster, train_pool
+from revsearch.stages.nodes import Node
+from revsearch.stages.train_pool import TrainPool, plan_train_again, plan_train_pool
 
 OfSize = Callable[..., None]
 BATCH = 60
@@ -16,9 +17,12 @@ BATCH = 60
 
 @pytest.fixture
 def of_size(monkeypatch: pytest.MonkeyPatch) -> OfSize:
-    def of_size(cpus: int | list[int], gpus: float = 0) -> None:
+    def of_size(cpus: int | list[int], gpus: float = 0, *, grows: bool = False) -> None:
         nodes = cpus if isinstance(cpus, list) else [cpus]
-        monkeypatch.setattr(cluster, "nodes", lambda: [(f"node-{n}", each) for n, each in enumerate(nodes)])
+        found = [Node(f"node-{n}", "", each, 0) for n, each in enumerate(nodes)]
+        monkeypatch.setattr(train_pool, "working_nodes", lambda: found)
+        monkeypatch.setattr(train_pool, "may_grow", lambda: grows)
+        monkeypatch.setattr(train_pool, "settle", lambda: None)
         monkeypatch.setattr(cluster, "n_gpus", lambda: gpus)
 
     return of_size
@@ -117,3 +121,50 @@ def test_what_the_cluster_or_the_batch_does_not_give(
     with pytest.raises(InvalidSpec, match=re.escape(told[0])) as refused:
         plan_train_pool(asked, BATCH)
     assert refused.value.problems == tuple(told)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "asked", "pool"),
+    [
+        ([0], 0, Resources(workers=4), TrainPool(4, 1, 0, 0, 1)),
+        (2, 0, Resources(workers=12, gpus_per_worker=1), TrainPool(12, 1, 1, 0, 1)),
+        (2, 0, Resources(), TrainPool(2, 1, 0, 0, 1)),  # who asks for nothing gets what is there
+    ],
+)
+def test_a_cluster_that_grows_is_asked_for_more_than_it_has(
+    of_size: OfSize, cpus: int, gpus: float, asked: Resources, pool: TrainPool
+) -> None:
+    of_size(cpus, gpus, grows=True)
+    assert plan_train_pool(asked, BATCH) == pool
+    with pytest.raises(InvalidSpec, match="expected a divisor"):
+        plan_train_pool(Resources(workers=7), BATCH)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "before", "after"),
+    [
+        ([1], 0, TrainPool(2, 1, 0, 0, 1), TrainPool(1, 1, 0, 0, 1)),
+        ([1, 1], 0, TrainPool(2, 1, 0, 0, 1), TrainPool(2, 1, 0, 0, 1)),  # a worker died, its node did not
+        ([7, 7], 0, TrainPool(20, 1, 0, 0, 1), TrainPool(12, 1, 0, 0, 1)),
+        ([8], 1, TrainPool(2, 8, 1.0, 7, 1), TrainPool(1, 8, 1.0, 7, 1)),
+        ([8, 8], 2, TrainPool(2, 1, 0, 0, 1), TrainPool(2, 8, 0, 1, 7)),  # not on GPUs what began without
+    ],
+)
+def test_a_run_goes_on_with_what_is_left(
+    of_size: OfSize, cpus: list[int], gpus: float, before: TrainPool, after: TrainPool
+) -> None:
+    for grows in (False, True):
+        of_size(cpus, gpus, grows=grows)
+        assert plan_train_again(Resources(workers=before.n_workers), BATCH, before) == after
+
+
+def test_a_run_on_gpus_does_not_go_on_without(of_size: OfSize) -> None:
+    before = TrainPool(2, 8, 1.0, 7, 1)
+    of_size([8], 0)
+    with pytest.raises(TransientError, match="1 with 1 GPUs each: the cluster has 0"):
+        plan_train_again(Resources(), BATCH, before)
+    of_size([], 0)
+    with pytest.raises(TransientError, match="no node"):
+        plan_train_again(Resources(), BATCH, before)
+    of_size([8], 0, grows=True)
+    assert plan_train_again(Resources(), BATCH, before) == before  # a node is on its way

@@ -10,7 +10,7 @@ from revsearch.storage.s3.failures import mapped
 
 
 def require_conditional_writes(client: Any, root: S3Address) -> None:
-    """Put a scratch object twice, replace it by a good and a stale ETag, and remove it: seven requests.
+    """Put a scratch object twice, replace it by a good and a stale ETag, and remove it: eight requests.
 
     A server that checks first and writes afterwards, such as OpenStack Swift, answers as it should here and lets
     several writers win a race all the same: this cannot be seen from one client.
