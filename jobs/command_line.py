@@ -27,7 +27,7 @@ def read_command_line(command: Command, arguments: Sequence[str]) -> Given:
         InvalidSpec: where tyro refuses what passed our own checks; it has said why.
     """
     flags = flags_of(command)
-    sound, problems = _without_mistakes(arguments, flags)
+    sound, problems = _without_mistakes(_with_rest_marked(arguments, flags), flags)
     texts, strays = _parse(command, flags, sound)
     words = next((flag.name for flag in flags if flag.positional and flag.many), None)
     if strays and words:  # `rank a.jpg --k 3 b.jpg`: tyro takes words of one place only
@@ -39,6 +39,23 @@ def read_command_line(command: Command, arguments: Sequence[str]) -> Given:
         if flag.name in texts:
             given.add(flag.name, True if flag.switch else flag.from_texts(texts[flag.name]))
     return given
+
+
+def _with_rest_marked(arguments: Sequence[str], flags: Sequence[Flag]) -> Sequence[str]:
+    """Put the `--` that nobody typed before the first word of another command: it is no option, and no value of one."""
+    if "--" in arguments or not any(flag.rest for flag in flags):
+        return arguments
+    by_spelling = {spelling: flag for flag in flags for spelling in flag.spellings}
+    before: Flag | None = None  # whose value a word would be
+    for place, word in enumerate(arguments):
+        if _is_option(word):
+            flag = by_spelling.get(word)
+            before = flag if flag is not None and not flag.switch else None
+        elif before is None:
+            return [*arguments[:place], "--", *arguments[place:]]
+        elif not before.many:
+            before = None
+    return arguments
 
 
 def _without_mistakes(arguments: Sequence[str], flags: Sequence[Flag]) -> tuple[list[str], list[str]]:

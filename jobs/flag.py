@@ -64,6 +64,11 @@ class Flag:
         return place
 
     @property
+    def rest(self) -> bool:
+        """Whether it takes all words from its first one on, options of another command among them."""
+        return bool(self.declared.metadata["rest"])
+
+    @property
     def spelling(self) -> str:
         """As typed: `--ef-construction`, or `SOURCES` where it is positional."""
         return self.name.upper() if self.positional else "--" + self.name.replace("_", "-")

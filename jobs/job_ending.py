@@ -74,8 +74,13 @@ def left_running(id: str, stopped: BaseException, where: str) -> Ending:
 
 def _without_exit_code(job: "ClusterJob") -> Ending:
     code, advice = _NEVER_RAN.get(job.error, (_INTERNAL, f"`revsearch status {job.id}` shows what it wrote"))
-    said = " ".join(job.message.split()) or "no reason given"
-    return Ending(code, "job_not_run", (f"{job.id} did not run to its end: {said}; {advice}",))
+    return Ending(code, "job_not_run", (f"{job.id} did not run to its end: {_in_short(job.message)}; {advice}",))
+
+
+def _in_short(message: str) -> str:
+    """Return the beginning of what Ray says, and the end of a traceback in it, which says what is wrong."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " ... ".join(dict.fromkeys([*lines[:1], *lines[-1:]])) or "no reason given"
 
 
 def _plan_lines(report: Mapping[str, Any]) -> Iterator[str]:

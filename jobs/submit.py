@@ -36,8 +36,9 @@ class SubmitSpec(ServerSpec):
     """Run a command on a cluster: send it to the job server, follow its log, end as it ends."""
 
     command: tuple[str, ...] = option(
-        help="the command and its options, after `--`: submit -- embed --manifest ID --store s3://bucket/prefix",
+        help="the command and its options: submit -- embed --manifest ID --store s3://bucket/prefix",
         positional=True,
+        rest=True,
     )
     no_wait: bool = option(False, help="print the job's id and leave; `revsearch status ID` shows how it goes")
     submission_id: str | None = option(

@@ -38,10 +38,12 @@ def option(
     positional: bool = False,
     short: str | None = None,
     place: Place | None = None,
+    rest: bool = False,
 ) -> Any:
     """Declare a spec field: default (none: required), help, inclusive bounds, whether it has no flag, a short one.
 
-    `place` says that it names files which every worker must see, and which outlast the job.
+    `place` says that it names files which every worker must see, and which outlast the job; `rest` that it is another
+    command with its own options, and so takes all words from its first one on.
     """
     metadata = {
         "help": help,
@@ -50,6 +52,7 @@ def option(
         "positional": positional,
         "short": short,
         "place": place,
+        "rest": rest,
     }
     if default is _MISSING:
         return field(metadata=metadata)

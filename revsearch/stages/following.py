@@ -14,7 +14,7 @@ from revsearch.stages.job_server import ClusterJob, JobServer
 
 _LOG = logging.getLogger(__name__)
 
-_LOOK_S = 0.2  # between looks at a young job, which may be over at any moment
+_LOOK_S = 0.1  # between looks at a young job, which may be over at any moment
 _YOUNG_S = 30.0
 _LOOK_LATER_S = 1.0
 _PATIENCE_S = 120.0  # with a server that does not answer: a restart of the head, or of a tunnel to it

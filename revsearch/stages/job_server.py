@@ -27,8 +27,9 @@ for _chatty in (
     "ray.dashboard.modules.dashboard_sdk",
     "ray.dashboard.modules.job.sdk",
     "ray._private.runtime_env.packaging",
+    "ray._private.runtime_env.working_dir",
 ):
-    logging.getLogger(_chatty).setLevel(logging.WARNING)  # they set their own level to INFO as they are imported
+    logging.getLogger(_chatty).setLevel(logging.ERROR)  # some set their own level to INFO as they are imported
 
 
 @dataclass(frozen=True, slots=True)

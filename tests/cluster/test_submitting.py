@@ -199,7 +199,7 @@ def test_a_job_outlives_who_watches_it_and_ends_when_it_is_stopped(
     run: Run, cluster: RayCluster, images: Path, folder: Path
 ) -> None:
     store = folder / "long"
-    words = ("--submission-id", "long", "--", "embed", "--manifest", "set", "--encoder", "resnet50:random-0")
+    words = ("--submission-id", "long", "--", "train", "autoencoder", "--manifest", "set", "--epochs", "100000")
     shutil.copytree(folder / "verdict", store)
     made = run("submit", "--", "manifest", images, "--name", "set", "--store", store)
     assert made.code == 0, made.err

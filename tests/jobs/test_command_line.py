@@ -43,6 +43,15 @@ class OneWord:
     id: str = option(help="id", positional=True)
 
 
+@dataclass(frozen=True)
+class Rest:
+    """Send."""
+
+    command: tuple[str, ...] = option(help="command", positional=True, rest=True)
+    id: str | None = option(None, help="id")
+    many: tuple[str, ...] = option((), help="many")
+
+
 def run(spec: object, job: Job) -> Outcome:
     return Outcome()
 
@@ -71,6 +80,11 @@ def read(spec: type, *arguments: str):
         (Words, ["--k", "3", "a", "b"], {"queries": ("a", "b"), "k": 3}),
         (Words, ["--k", "3", "--", "-a", "--k"], {"queries": ("-a", "--k"), "k": 3}),
         (OneWord, ["a"], {"id": "a"}),
+        (Rest, ["--", "embed", "--k", "3"], {"command": ("embed", "--k", "3")}),
+        (Rest, ["embed", "--k", "3", "--id=x"], {"command": ("embed", "--k", "3", "--id=x")}),
+        (Rest, ["--id", "x", "--json", "embed", "--json"], {"id": "x", "json": True, "command": ("embed", "--json")}),
+        (Rest, ["--id=x", "embed"], {"id": "x", "command": ("embed",)}),
+        (Rest, ["--many", "a", "b", "--", "embed"], {"many": ("a", "b"), "command": ("embed",)}),
     ],
 )
 def test_values(spec, arguments, values):

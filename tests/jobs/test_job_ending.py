@@ -50,8 +50,9 @@ def test_every_error_that_ray_names_is_mapped():
 
 
 def test_why_a_job_did_not_run_is_one_line():
-    (said,) = ending_of_job(job("FAILED", None, "X", "it\n  failed"), JobLog()).problems
-    assert "it failed" in said
+    message = "it failed:\nTraceback\n  File x\nValueError: no conda\n"
+    (said,) = ending_of_job(job("FAILED", None, "X", message), JobLog()).problems
+    assert "to its end: it failed: ... ValueError: no conda; " in said
 
 
 def test_stdout_ends_as_that_of_the_job():
