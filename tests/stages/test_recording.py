@@ -8,7 +8,6 @@ import pytest
 from revsearch.errors import CorruptArtifact
 from revsearch.specs import Resources
 from revsearch.stages import cluster, meters
-from revsearch.stages import recording as module
 from revsearch.stages.meters import Work
 from revsearch.stages.recording import Recording, timeline_of
 from revsearch.storage.artifact import Artifact, Draft
@@ -87,14 +86,14 @@ def test_who_goes_on_with_what_another_began_was_started_meanwhile() -> None:
     assert recording.seconds["start"] == pytest.approx(5, abs=0.4)
 
 
-def test_ray_is_started_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[Resources] = []
-    monkeypatch.setattr(cluster, "connect", calls.append)
-    monkeypatch.setattr(module.ray, "is_initialized", lambda: bool(calls))
+def test_connecting_is_a_step_and_shows_what_all_nodes_must_reach(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[object, ...]] = []
+    monkeypatch.setattr(cluster, "connect", lambda *asked: calls.append(asked))
     recording = Recording("embed")
-    recording.connect(Resources())
-    recording.connect(Resources())
-    assert len(calls) == 1
+    recording.connect(Resources(), store, ["/pictures"])
+    assert calls == [(Resources(), store, ["/pictures"])]
     assert list(recording.seconds) == ["start"]
 
 
