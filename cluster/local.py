@@ -11,16 +11,21 @@ import argparse
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 LOOPBACK = "127.0.0.1"
 TOKEN = Path("~/.config/revsearch/local-cluster-token").expanduser()
 LOOK_S = 0.5
-ANSWER_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 120.0
 
 
 def main() -> int:
@@ -34,35 +39,59 @@ def main() -> int:
     # Jobs are started as `python -m jobs.…`: by the Python that Ray runs in.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ.update(settings, PATH=path)
-    # Only now, because Ray reads its environment as it is imported.
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster()
+    # A folder of its own: by the default one's, a job would be sent to the cluster that was started last here.
+    folder = Path(tempfile.mkdtemp(prefix="revsearch-", dir="/tmp"))  # paths of sockets must be short
     try:
-        cluster.add_node(
-            gcs_server_port=asked.port,
-            dashboard_port=asked.dashboard_port,
-            dashboard_host=LOOPBACK,
-            include_dashboard=True,
-            dashboard_agent_listen_port=_free_port(),
-            **_node(asked),
-        )
-        for _ in range(asked.nodes - 1):
-            cluster.add_node(**_node(asked))
-        signal.signal(
-            signal.SIGTERM, signal.default_int_handler
-        )  # in the place of Ray's, which waits 30 s for what may still run
-        _wait_for(asked.dashboard_port)
-        _tell(asked, settings)
-        while not any(node.dead_processes() for node in cluster.list_all_nodes()):
-            time.sleep(LOOK_S)
-        print("a process of the cluster has ended by itself: so the cluster ends", file=sys.stderr)
-        return 1
+        with _nodes(asked, folder) as nodes:
+            _wait_for(asked.dashboard_port)
+            _tell(asked, settings)
+            while not any(node.dead_processes() for node in nodes):
+                time.sleep(LOOK_S)
     except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
         return 0
+    print(
+        f"a process of the cluster has ended by itself, and so the cluster; its logs are in {folder}", file=sys.stderr
+    )
+    return 1
+
+
+@contextmanager
+def _nodes(asked: argparse.Namespace, folder: Path) -> Iterator[list[Any]]:
+    """Start the nodes, the head first, and end their processes."""
+    # Only now, because Ray reads its environment as it is imported.
+    from ray._private.node import Node
+    from ray._private.parameter import RayParams
+    from ray._private.utils import write_ray_address
+
+    def start(*, head: bool, **parameters: Any) -> Any:
+        sizes = {name: getattr(asked, name) for name in ("num_cpus", "num_gpus", "object_store_memory")}
+        own = RayParams(node_ip_address=LOOPBACK, temp_dir=str(folder), **sizes, **parameters)
+        return Node(own, head=head, shutdown_at_exit=True, spawn_reaper=True)
+
+    nodes = []
+    try:
+        head = start(
+            head=True,
+            gcs_server_port=asked.port,
+            include_dashboard=True,
+            dashboard_host=LOOPBACK,
+            dashboard_port=asked.dashboard_port,
+            dashboard_agent_listen_port=_free_port(),
+        )
+        nodes.append(head)
+        write_ray_address(head.gcs_address, str(folder))
+        for _ in range(asked.nodes - 1):
+            other = {"gcs_address": head.gcs_address, "include_log_monitor": False, "dashboard_agent_listen_port": None}
+            nodes.append(start(head=False, **other))
+        # Ray's own handler waits 30 s for what may still run, and a shell's background takes no SIGINT.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.default_int_handler)
+        yield nodes
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave processes behind
-        cluster.shutdown()
+        for node in reversed(nodes):
+            node.kill_all_processes(check_alive=False, allow_graceful=True, wait=True)
 
 
 def _arguments() -> argparse.Namespace:
@@ -70,7 +99,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, default=1, help="nodes, each with CPUs and GPUs of its own")
     parser.add_argument("--num-cpus", type=int, default=os.cpu_count(), help="CPUs a node")
     parser.add_argument("--num-gpus", type=int, default=0, help="GPUs a node")
-    parser.add_argument("--object-store-memory", type=int, default=None, help="bytes a node")
+    parser.add_argument("--object-store-memory", type=int, default=256 * 2**20, help="bytes a node")
     parser.add_argument("--port", type=int, default=6379, help="port of the head")
     parser.add_argument("--dashboard-port", type=int, default=8265, help="port of the job server and dashboard")
     return parser.parse_args()
@@ -97,11 +126,6 @@ def _token_file() -> Path:
         path.touch(mode=0o600, exist_ok=False)
         path.write_text(secrets.token_hex(32))
     return path
-
-
-def _node(asked: argparse.Namespace) -> dict[str, object]:
-    sizes = {name: getattr(asked, name) for name in ("num_cpus", "num_gpus", "object_store_memory")}
-    return {"node_ip_address": LOOPBACK, **{name: size for name, size in sizes.items() if size is not None}}
 
 
 def _tell(asked: argparse.Namespace, settings: dict[str, str]) -> None:

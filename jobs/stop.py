@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from revsearch.stages.job_server import ClusterJob, JobServer
 
 _PATIENCE_S = 60.0  # Ray itself kills a job 3 s after it was asked to end
+_PENDING_S = 5.0  # a job that waits for room ends as it starts, and no earlier
 _LOOK_S = 0.2
 
 
@@ -24,19 +25,23 @@ class StopSpec(ServerSpec):
 
 
 def run(spec: StopSpec, job: Job) -> Outcome:  # noqa: ARG001  # of what commands share it takes nothing
-    """Ask each to end, and wait until it has; a job that is over is left as it is."""
+    """Ask each to end, and wait until it has; a job that is over is left as it is, one that waits is told of."""
     server = spec.server()
     for found in jobs_of(server, spec.job):
         server.stop(found.id)
-    ended = [_ended(server, id) for id in spec.job]
-    return Outcome(lines=tuple(f"{each.id}  {each.status}" for each in ended))
+    return Outcome(lines=tuple(_line(_ended(server, id)) for id in spec.job))
+
+
+def _line(job: "ClusterJob") -> str:
+    later = "" if job.is_over else "  ends as soon as it finds room to start"
+    return f"{job.id}  {job.status}{later}"
 
 
 def _ended(server: "JobServer", id: str) -> "ClusterJob":
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < _PATIENCE_S:
         job = server.job(id)
-        if job is not None and job.is_over:
+        if job is not None and (job.is_over or (job.status == "PENDING" and waited > _PENDING_S)):
             return job
         time.sleep(_LOOK_S)
     raise ClusterUnavailable(f"{id} was asked to end {_PATIENCE_S:.0f} s ago and has not; ask again")

@@ -79,6 +79,14 @@ def plan_embed(spec: EmbedSpec, store: Store, resources: Resources) -> Plan:
     return Plan(n_rows, -(-n_rows // PART_ROWS), manifest.facts["n_bytes"], resources, note)
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the driver must know of a part: its manifest rows, int64 `[m]`, and the few with a reject or flags."""
+
+    rows: NDArray[np.int64]
+    remarks: list[tuple[int, Reject | None, str]]
+
+
 @dataclass
 class _Job:
     """One run of the stage: what it was asked, the artifact in the making, and what is known of it so far."""
@@ -90,6 +98,7 @@ class _Job:
     space: EmbeddingSpace
     recording: Recording = field(default_factory=lambda: Recording("embed"))
     halvings: int = 0
+    held: dict[str, "_Held"] = field(default_factory=dict)  # by a part's name: parts never change
 
     @cached_property
     def contents(self) -> NDArray[np.uint8]:
@@ -135,8 +144,7 @@ class _Job:
 
     def read_rows(self, part: Part) -> NDArray[np.int64]:
         """Return the manifest rows of a part, int64 `[m]`."""
-        with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-            return read_part_rows(self.store.download(f"{self.draft.prefix}/{part.name}", Path(folder)))
+        return self._held_by(part).rows
 
     def finish(self, parts: list[Part]) -> Artifact:
         """Commit, with the rejects of all parts in one table."""
@@ -241,17 +249,24 @@ class _Job:
         parts = self.draft.found_parts("part")
         return np.unique(np.concatenate([np.empty(0, np.int64), *map(self.read_rows, parts)]))
 
+    def _held_by(self, part: Part) -> "_Held":
+        """Return what the driver must know of a part, which is fetched for that once: it is large."""
+        if part.name not in self.held:
+            with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
+                path = self.store.download(f"{self.draft.prefix}/{part.name}", Path(folder))
+                remarks = list(zip(*read_part_remarks(path), strict=True))
+                self.held[part.name] = _Held(read_part_rows(path), remarks)
+        return self.held[part.name]
+
     def _outcomes(self, parts: list[Part]) -> tuple[list[Reject], dict[str, int]]:
         """Return the rejects in manifest order, and how many embedded rows carry each flag."""
         rejects: dict[int, Reject] = {}
         flags: Counter[str] = Counter()
-        held = [self.read_rows(part) for part in parts]
-        for part, rows, keep in zip(parts, held, choose_parts(len(self.manifest), held), strict=True):
-            with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-                path = self.store.download(f"{self.draft.prefix}/{part.name}", Path(folder))
-                remarks = zip(*read_part_remarks(path), strict=True)
-            counting = set(rows[keep].tolist())
-            for row, reject, flagged in remarks:
+        held = [self._held_by(part) for part in parts]
+        chosen = choose_parts(len(self.manifest), [each.rows for each in held])
+        for each, keep in zip(held, chosen, strict=True):
+            counting = set(each.rows[keep].tolist())
+            for row, reject, flagged in each.remarks:
                 if int(row) in counting:
                     flags.update(flagged.split())
                     if reject is not None:

@@ -20,6 +20,7 @@ DATA = (
     *("*.pth", "*.pt", "*.ckpt", "*.safetensors", "*.npy", "*.npz", "graph*.bin"),
     *("/store/", "/demo/", "/weights/", "/artifacts/", "*_cache/", "*.egg-info/"),
 )
+_COMPILED = ["__pycache__"]  # another at each change of a file's time: the same code would be sent again
 _N_SHOWN = 3
 
 
@@ -75,7 +76,7 @@ class Luggage:
             ClusterUnavailable: where the server does not answer.
         """
         # Apart: what stays here of the user's folder must not be missing in our own code.
-        code = server.uploaded({"py_modules": [str(folder) for folder in self.code]})
+        code = server.uploaded({"py_modules": [str(folder) for folder in self.code], "excludes": _COMPILED})
         folder = {} if self.working_dir is None else {"working_dir": str(self.working_dir)}
         own = server.uploaded({**self.runtime_env, **folder, "excludes": self.all_excludes})
         return {**own, "py_modules": [*code["py_modules"], *own.get("py_modules", [])]}

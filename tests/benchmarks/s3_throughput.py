@@ -12,6 +12,7 @@ round, the medians, their ratios to `bare`, and requests for 1,000 images.
 
 import argparse
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from statistics import median
+from typing import Self
 
 import boto3
 import numpy as np
@@ -117,7 +119,8 @@ def _written(folder: Path, files: Files) -> str:
 
 def _measured(source: str, place: Path) -> dict[str, float]:
     store = open_store(str(place))
-    manifest = make_manifest(ManifestSpec((source,)), store, _HERE)
+    with _Told("manifest") as told:
+        manifest = make_manifest(ManifestSpec((source,)), store, _HERE)
     embeddings = embed(EmbedSpec(str(manifest), encoder="color-histogram"), store, _HERE)
     parts = sorted((place / str(embeddings)).glob("part-*"), key=lambda path: path.stat().st_mtime_ns)
     first = os.cpu_count() or 1  # a part of each actor, with its start-up in it
@@ -127,7 +130,34 @@ def _measured(source: str, place: Path) -> dict[str, float]:
         )
     n_rows = sum(len(read_part_rows(part)) for part in parts[first:])
     between = parts[-1].stat().st_mtime - parts[first - 1].stat().st_mtime
-    return {"manifest": manifest.card.counts.n_ok / manifest.card.seconds["read"], "embed": n_rows / between}
+    return {"manifest": told.rate, "embed": n_rows / between}
+
+
+class _Told(logging.Handler):
+    """Listens to the progress of a step: its first line stands before its work begins."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__()
+        self.step, self.seen = step, list[tuple[float, int]]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a line."""
+        if record.step == self.step:  # type: ignore[attr-defined]  # given by `Progress`
+            self.seen.append((record.created, record.done))  # type: ignore[attr-defined]
+
+    @property
+    def rate(self) -> float:
+        """Rows a second, from the first line to the last."""
+        return self.seen[-1][1] / (self.seen[-1][0] - self.seen[0][0])
+
+    def __enter__(self) -> Self:
+        logger = logging.getLogger("revsearch.progress")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        logging.getLogger("revsearch.progress").removeHandler(self)
 
 
 def _bare(server: Server, uri: str) -> float:

@@ -419,3 +419,23 @@ def piece(part: PartRows, rows: slice) -> PartRows:
 
 def part_name(data: bytes) -> str:
     return f"part-{sha256_hex(data)}.parquet"
+
+
+def test_the_driver_fetches_each_part_once(
+    tmp_path: Path,
+    make_picture: Callable[..., bytes],
+    write_files: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = write_files(tmp_path / "in", {f"{n:02}.png": make_picture(n) for n in range(40)})
+    store, download, fetched = LocalStore(tmp_path / "store"), LocalStore.download, list[str]()
+    manifest = make_manifest(ManifestSpec((str(folder),)), store, HERE)
+
+    def counting(store: LocalStore, key: str, into: Path) -> Path:
+        fetched.append(key)
+        return download(store, key, into)
+
+    monkeypatch.setattr(LocalStore, "download", counting)
+    artifact = embed(spec(manifest), store, HERE)
+    parts = [key for key in fetched if "/part-" in key]
+    assert sorted(parts) == sorted(f"{artifact}/{part.name}" for part in artifact.parts("part"))

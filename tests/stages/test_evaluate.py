@@ -19,6 +19,7 @@ from revsearch.specs import EvaluateSpec, Resources
 from revsearch.stages.evaluate import evaluate, plan_evaluate
 from revsearch.storage.artifact import Artifact
 from revsearch.storage.local import LocalStore
+from tests.servers.server import Server
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
@@ -220,6 +221,21 @@ class TestByTruth:
         assert evaluate(EvaluateSpec(rankings, truth=str(moved)), shared, HERE).id == first.id
         moved.write_text('{"query": "q00", "relevant": ["g01"]}\n')
         assert evaluate(EvaluateSpec(rankings, truth=str(moved)), shared, HERE).id != first.id
+
+    def test_a_truth_file_in_a_bucket_says_the_same(
+        self,
+        shared: LocalStore,
+        ranked: Callable[..., Artifact],
+        truth: Path,
+        moto: Server,
+        in_environment_of: Callable[..., None],
+    ) -> None:
+        in_environment_of(moto)
+        bucket = moto.fill(moto.make_bucket(), {"truth.jsonl": truth.read_bytes()})
+        here, there = (EvaluateSpec(str(ranked()), truth=place) for place in (str(truth), f"{bucket}/truth.jsonl"))
+        assert evaluate(there, shared, HERE).id == evaluate(here, shared, HERE).id
+        with pytest.raises(InvalidSpec, match=f"--truth {bucket}/gone.csv: .*no such object"):
+            evaluate(EvaluateSpec(str(ranked()), truth=f"{bucket}/gone.csv"), shared, HERE)
 
     @pytest.mark.parametrize(
         ("text", "match"),

@@ -56,5 +56,5 @@ def test_our_own_code_is_sent_whole_whatever_stays_here(folder: Path) -> None:
     sent = Luggage((Path("/ours"),), folder, runtime_env={"pip": ["x"], "py_modules": ["gcs://theirs.zip"]})
     found = sent.send(Server())  # type: ignore[arg-type]  # a counterpart
     assert found == {"pip": ["x"], "working_dir": str(folder), "py_modules": ["/ours", "gcs://theirs.zip"]}
-    assert Server.asked[0] == {"py_modules": ["/ours"]}
+    assert Server.asked[0] == {"py_modules": ["/ours"], "excludes": ["__pycache__"]}
     assert "*.jpg" in Server.asked[1]["excludes"]

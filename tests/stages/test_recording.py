@@ -86,14 +86,12 @@ def test_who_goes_on_with_what_another_began_was_started_meanwhile() -> None:
     assert recording.seconds["start"] == pytest.approx(5, abs=0.4)
 
 
-def test_connecting_is_a_step_and_shows_what_all_nodes_must_reach(
-    store: LocalStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[tuple[object, ...]] = []
+def test_connecting_is_recorded(monkeypatch: pytest.MonkeyPatch, store: LocalStore) -> None:
+    calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(cluster, "connect", lambda *asked: calls.append(asked))
     recording = Recording("embed")
-    recording.connect(Resources(), store, ["/pictures"])
-    assert calls == [(Resources(), store, ["/pictures"])]
+    recording.connect(Resources(), store, ["/in"])
+    assert calls == [(Resources(), store, ["/in"])]
     assert list(recording.seconds) == ["start"]
 
 

@@ -14,6 +14,7 @@ from revsearch.stages import search as module
 from revsearch.stages.search import search
 from revsearch.storage.artifact import Artifact
 from revsearch.storage.local import LocalStore
+from tests.servers.server import Server
 
 N = 40
 
@@ -118,3 +119,18 @@ def test_pictures_are_held_a_batch_at_a_time(
 def test_nothing_to_ask(store: LocalStore, index: Artifact, queries: list[str], k: int, said: str) -> None:
     with pytest.raises(InvalidSpec, match=said):
         search(queries, index=str(index), store=store.root, k=k)
+
+
+def test_objects_and_prefixes_are_searched_with_as_files_and_folders_are(
+    folder: Path, firsts: Callable[..., dict[str, str]], moto: Server, in_environment_of: Callable[..., None]
+) -> None:
+    in_environment_of(moto)
+    ids = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    bucket = moto.fill(moto.make_bucket(), {id: (folder / id).read_bytes() for id in ids} | {"notes.txt": b"x"})
+    assert firsts(bucket) == {f"{bucket}/{id}": id for id in ids}
+    assert firsts(f"{bucket}/a/00.png", folder / "b/01.png") == {
+        f"{bucket}/a/00.png": "a/00.png",
+        str(folder / "b/01.png"): "b/01.png",
+    }
+    with pytest.raises(InvalidSpec, match=f"{bucket}/gone.png: expected a picture, found missing"):
+        firsts(f"{bucket}/gone.png")

@@ -15,8 +15,10 @@ from functools import lru_cache
 from typing import Any, Self
 
 import boto3
+import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.loaders import create_loader
 
 from revsearch.errors import InvalidSpec
 from revsearch.storage.s3.failures import mapped
@@ -53,7 +55,7 @@ class Endpoint:
             InvalidSpec: where that configuration cannot be used.
         """
         with _configuring():
-            session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+            session = _session(os.environ.get("AWS_REGION"))
             plain = Config(signature_version=UNSIGNED)
             asked = session.client("s3", config=plain).meta
             amazon = session.client("s3", config=plain.merge(Config(ignore_configured_endpoint_urls=True))).meta
@@ -83,7 +85,7 @@ def one_at_a_time() -> AbstractContextManager[object]:
 def _client(endpoint: Endpoint, patience: Patience, process: int) -> Any:  # noqa: ARG001  # see below
     """Make a client; a process that was forked makes its own, and leaves its parent's connections alone."""
     with _configuring():
-        session = boto3.Session(region_name=endpoint.region)
+        session = _session(endpoint.region)
         config = Config(
             signature_version=UNSIGNED if _is_anonymous(session) else None,
             max_pool_connections=MAX_CONNECTIONS,
@@ -103,6 +105,18 @@ def _client(endpoint: Endpoint, patience: Patience, process: int) -> Any:  # noq
     return client
 
 
+def _session(region: str | None) -> Any:
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader())
+    return boto3.Session(botocore_session=core, region_name=region)
+
+
+@lru_cache
+def _loader() -> Any:
+    """Return what reads botocore's tables of services: once a process, as each time takes as long as ten requests."""
+    return create_loader()
+
+
 @contextmanager
 def _configuring() -> Iterator[None]:
     try:
@@ -112,7 +126,7 @@ def _configuring() -> Iterator[None]:
         raise InvalidSpec(f"the configuration of S3: {error}; look at AWS_ENDPOINT_URL and ~/.aws/config") from error
 
 
-def _is_anonymous(session: boto3.Session) -> bool:
+def _is_anonymous(session: Any) -> bool:
     """Say whether requests go unsigned, as public buckets take them: asked for, or nothing to sign them with."""
     asked = os.environ.get("AWS_NO_SIGN_REQUEST", "").lower() in ("1", "true", "yes")
     return asked or session.get_credentials() is None

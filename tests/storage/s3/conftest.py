@@ -26,9 +26,9 @@ class Reached:
         return self.store
 
 
-@pytest.fixture(params=["moto", "radosgw"])
+@pytest.fixture(params=["moto", pytest.param("radosgw", marks=pytest.mark.slow)])
 def server(request: pytest.FixtureRequest) -> Server:
-    """Each of the S3 servers."""
+    """Each of the S3 servers; a mock is enough to be quick."""
     found: Server = request.getfixturevalue(request.param)
     return found
 
