@@ -98,7 +98,7 @@ def test_rays_own_command_line_does_it_too(there: dict[str, str], run: Run, clus
     id = re.search(r"raysubmit_\w+", told.stdout)
     assert id is not None
     shown = run("status", id[0]).out
-    assert f"artifact: {here['rankings']}" in shown
+    assert f"artifact: {there['rankings']}" in shown
     assert "exit code: 0" in shown
 
 
