@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import os
 import platform
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import grpc
 import ray
 from ray._common.usage.usage_constants import CLUSTER_METADATA_KEY
+from ray._private.authentication.authentication_token_setup import AUTH_MODE_ENV_VAR
 from ray._private.gcs_utils import GcsNodeInfo, create_gcs_channel
 from ray._private.ray_constants import DASHBOARD_ADDRESS, KV_NAMESPACE_CLUSTER, KV_NAMESPACE_DASHBOARD
 from ray.core.generated.gcs_service_pb2 import (  # type: ignore[attr-defined]  # generated
@@ -52,20 +54,33 @@ def is_loopback(host: str) -> bool:
 
 
 def ask_head(address: str) -> Head:
-    """Ask the head at `host:port` what it is, and send the token there is.
+    """Ask the head at `host:port` what it is; where it wants a token, the one there is is sent from now on.
+
+    One that wants none is sent none, though a local Ray may have left one on this machine: Ray would want it of the
+    cluster, too, and end each actor as soon as that asks after it.
 
     Raises:
         InvalidSpec: where nobody answers in time, or not as a head does, or it does not let us in.
     """
-    sent = send_token()
+    if (head := _asked(address, sent=AUTH_MODE_ENV_VAR in os.environ and send_token())) is not None:
+        return head
+    if (sent := send_token()) and (head := _asked(address, sent=sent)) is not None:
+        return head
+    raise refused(address, sent=sent)
+
+
+def _asked(address: str, *, sent: bool) -> Head | None:
+    """Return what the head says; None where it wants a token that was not sent."""
     channel = create_gcs_channel(address)
     try:
         return _told(channel)
     except grpc.RpcError as error:
         call: Any = error  # what is raised is a call, too, which its declared class does not say
-        if call.code() == grpc.StatusCode.UNAUTHENTICATED:
+        if call.code() != grpc.StatusCode.UNAUTHENTICATED:
+            raise no_cluster(address, call.details() or call.code().name) from error
+        if sent:
             raise refused(address, sent=sent) from error
-        raise no_cluster(address, call.details() or call.code().name) from error
+        return None
     finally:
         channel.close()
 

@@ -25,10 +25,11 @@ def send_token() -> bool:
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     try:
         sends = maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-        there = bool(AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True))
+        # Only where it is sent: a process that has looked at a token wants it of the cluster, too.
+        missing = sends and not AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True)
     except AuthenticationError as error:
         raise InvalidSpec(f"{str(error).partition('. ')[0]}; {_EXPECTED}") from error
-    if sends and not there:
+    if missing:
         raise InvalidSpec(f"RAY_AUTH_MODE is `token`, and no token is there; {_EXPECTED}")
     return sends
 

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_of_a_peer() -> None:
 class Deadly:
     """Pictures whose reader dies."""
 
-    def __getitem__(self, row: int) -> NDArray[np.uint8]:
+    def of(self, rows: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 

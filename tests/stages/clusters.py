@@ -1,7 +1,11 @@
 """Clusters of several nodes on this machine, and killing one as if its machine were lost."""
 
+import json
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
+from ray._private.authentication_test_utils import reset_auth_token_state
 from ray.cluster_utils import Cluster
 
-from tests.stages.processes import descendants, named, open_pids, wait_for_end
+from tests.stages.processes import descendants, mentioning, named, open_pids, wait_for_end
 
 _OBJECTS = 100 * 2**20  # bytes a node may hold; what it gets by itself is a third of the machine
 _STARTS = 3
+_FAKE = {"type": "fake_multinode", "use_node_id_as_ip": True, "disable_node_updaters": True}
+_GROWING = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
 _END_S = 60.0
 _LOOK_EVERY_S = 0.01
 
@@ -77,8 +85,7 @@ class Watch:
 @contextmanager
 def cluster_of(n: int, head_cpus: int = 0) -> Iterator[Nodes]:
     """Start a head and `n` nodes, and stop them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    with _environment():
         nodes = Nodes(n, head_cpus)
         try:
             yield nodes
@@ -107,6 +114,70 @@ def watched(nodes: Nodes, work: str, kill_when: Callable[[], bool] | None = None
     finally:
         over.set()
         looker.join()
+
+
+@contextmanager
+def growing_cluster(most: int) -> Iterator[str]:
+    """Start a head without CPUs whose autoscaler starts up to so many nodes of one CPU; gives its address.
+
+    Ray's own stand-in for a cloud: the autoscaler is the real one, nodes are processes of this machine.
+    """
+    port = _free_port()
+    address = f"{ray.util.get_node_ip_address()}:{port}"
+    with tempfile.TemporaryDirectory() as folder, _environment(**_GROWING):
+        config = Path(folder, "autoscaler.json")
+        config.write_text(json.dumps(_autoscaler(address, most)))
+        cluster: Any = Cluster()
+        arguments = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _OBJECTS}
+        head = cluster.add_node(**arguments, gcs_server_port=port, autoscaling_config=str(config))
+        try:
+            yield address
+        finally:
+            (monitor,) = head.all_processes["monitor"]
+            monitor.process.kill()  # it starts no more
+            monitor.process.wait()
+            started = open_pids(mentioning(head.get_session_dir_path()))  # its nodes, which nobody else ends
+            cluster.shutdown()
+            for process in started:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, signal.SIGKILL)
+            wait_for_end(started, _END_S)
+
+
+@contextmanager
+def _environment(**more: str) -> Iterator[None]:
+    """Set what nodes are started with, and this process beside them: no token, whatever Ray was told before."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", **more}.items():
+            patch.setenv(name, value)
+        reset_auth_token_state()
+        yield
+    reset_auth_token_state()
+
+
+def _autoscaler(address: str, most: int) -> dict[str, Any]:
+    worker = {"resources": {"CPU": 1, "object_store_memory": _OBJECTS}, "node_config": {}, "max_workers": most}
+    return {
+        "cluster_name": "growing",
+        "max_workers": most,
+        "provider": _FAKE | {"gcs_address": address},
+        "available_node_types": {"head": {"resources": {}, "node_config": {}, "max_workers": 0}, "worker": worker},
+        "head_node_type": "head",
+        "upscaling_speed": 1.0,
+        "idle_timeout_minutes": 10,
+        **{name: {} for name in ("docker", "auth", "file_mounts")},
+        **{name: [] for name in ("cluster_synced_files", "rsync_exclude", "rsync_filter", "initialization_commands")},
+        **{name: [] for name in ("setup_commands", "head_setup_commands", "worker_setup_commands")},
+        **{name: [] for name in ("head_start_ray_commands", "worker_start_ray_commands")},
+        "file_mounts_sync_continuously": False,
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager

@@ -111,6 +111,11 @@ def named(pids: list[int], name: str) -> list[int]:
     return [pid for pid in pids if _command(pid).startswith(name)]
 
 
+def mentioning(text: str) -> list[int]:
+    """All processes of this machine whose command line holds a text."""
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if text in _command(int(entry.name))]
+
+
 def _command(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()

@@ -92,6 +92,13 @@ def test_another_version_is_told_with_both(head: Callable[..., str], other: dict
     assert time.monotonic() - began < _QUICK_S
 
 
+def test_a_head_that_wants_no_token_is_not_sent_one(head: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token that a local Ray left on this machine stays there."""
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setattr("revsearch.stages.head.send_token", lambda: pytest.fail("a token was looked for"))
+    assert ask_head(head(_OWN, ("127.0.0.1",))).versions == tuple(_OWN.values())
+
+
 def test_who_is_not_let_in_is_told_what_to_do(head: Callable[..., str]) -> None:
     address = head(None)
     with pytest.raises(InvalidSpec, match="RAY_AUTH_TOKEN_PATH") as caught:
