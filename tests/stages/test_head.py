@@ -47,6 +47,12 @@ class _Head(InternalKVGcsServiceServicer, NodeInfoGcsServiceServicer):  # type: 
         return reply
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unconnected() -> None:
+    """Who is connected asks no head again."""
+    ray.shutdown()
+
+
 @pytest.fixture
 def head() -> Iterator[Callable[..., str]]:
     """Start a head and return its address."""
