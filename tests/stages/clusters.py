@@ -187,16 +187,26 @@ def node_that_does_not_see(hidden: Path, address: str) -> Iterator[None]:
     It is as a machine that has no part in the folder. Skips where the system does not let us.
     """
     mount = 'mount -t tmpfs none "$1"'
-    ray_start = '"$2" -m ray.scripts.scripts start --address="$3" --num-cpus=1 --object-store-memory="$4" --block'
+    # An agent port of its own: what another Ray on this machine holds would end the node.
+    options = '--num-cpus=1 --object-store-memory="$4" --dashboard-agent-listen-port="$5" --block'
+    ray_start = f'"$2" -m ray.scripts.scripts start --address="$3" {options}'
     own_mounts = ["unshare", "--mount", "sh", "-c"]
     may = subprocess.run([*own_mounts, mount, "sh", hidden], capture_output=True, check=False)
     if may.returncode:
         pytest.skip(f"no mounts of our own on this system: {may.stderr.decode().strip()}")
     process = subprocess.Popen(
-        [*own_mounts, f"{mount} && exec {ray_start}", "sh", hidden, sys.executable, address, str(_OBJECTS)],
-        stdout=subprocess.PIPE,
+        [
+            *own_mounts,
+            f"{mount} && exec {ray_start}",
+            "sh",
+            hidden,
+            sys.executable,
+            address,
+            str(_OBJECTS),
+            str(_free_port()),
+        ],
+        stdout=subprocess.DEVNULL,  # a pipe that nobody reads would stop it in the end
         stderr=subprocess.STDOUT,
-        text=True,
         start_new_session=True,
     )
     try:
@@ -204,7 +214,7 @@ def node_that_does_not_see(hidden: Path, address: str) -> Iterator[None]:
     finally:
         watched = open_pids([process.pid, *descendants(process.pid)])
         process.terminate()
-        process.communicate()
+        process.wait()
         wait_for_end(watched, _END_S)
 
 
