@@ -12,7 +12,7 @@ from jobs.report import Ending, plan_lines
 from revsearch.specs import Plan, Resources
 
 if TYPE_CHECKING:
-    from revsearch.stages.job_server import ClusterJob
+    from revsearch.stages.cluster_job import ClusterJob
 
 _INTERNAL, _USAGE, _LATER = 1, 2, 75
 # Ray's words for a job that never ran, or whose end nobody saw: exit code, and what to do.

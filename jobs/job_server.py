@@ -11,7 +11,8 @@ from revsearch.errors import InvalidSpec
 from revsearch.specs import did_you_mean, option
 
 if TYPE_CHECKING:
-    from revsearch.stages.job_server import ClusterJob, JobServer
+    from revsearch.stages.cluster_job import ClusterJob
+    from revsearch.stages.job_server import JobServer
 
 VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 

@@ -12,7 +12,8 @@ from jobs.launch import Command, Job, Outcome, launch
 from revsearch.specs import option
 
 if TYPE_CHECKING:
-    from revsearch.stages.job_server import ClusterJob, JobServer
+    from revsearch.stages.cluster_job import ClusterJob
+    from revsearch.stages.job_server import JobServer
 
 
 @dataclass(frozen=True, kw_only=True)

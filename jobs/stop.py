@@ -10,7 +10,8 @@ from revsearch.errors import ClusterUnavailable
 from revsearch.specs import option
 
 if TYPE_CHECKING:
-    from revsearch.stages.job_server import ClusterJob, JobServer
+    from revsearch.stages.cluster_job import ClusterJob
+    from revsearch.stages.job_server import JobServer
 
 _PATIENCE_S = 60.0  # Ray itself kills a job 3 s after it was asked to end
 _PENDING_S = 5.0  # a job that waits for room ends as it starts, and no earlier

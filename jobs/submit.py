@@ -22,7 +22,8 @@ from revsearch.errors import ClusterUnavailable, Conflict, InvalidSpec
 from revsearch.specs import option
 
 if TYPE_CHECKING:
-    from revsearch.stages.job_server import JobServer, Submission
+    from revsearch.stages.cluster_job import Submission
+    from revsearch.stages.job_server import JobServer
     from revsearch.stages.luggage import Luggage
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -100,7 +101,7 @@ def _start(server: "JobServer", id: str, remote: RemoteCommand, luggage: "Luggag
     Raises:
         Conflict: where the id is that of a job with another command.
     """
-    from revsearch.stages.job_server import Submission
+    from revsearch.stages.cluster_job import Submission
 
     there = server.job(id) if spec.submission_id else None
     if there is None:

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from revsearch.errors import ClusterUnavailable
-from revsearch.stages.job_server import ClusterJob, JobServer
+from revsearch.stages.cluster_job import ClusterJob
+from revsearch.stages.job_server import JobServer
 
 _LOG = logging.getLogger(__name__)
 

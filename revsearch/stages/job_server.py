@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
@@ -15,13 +14,13 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient, JobType
 
 from revsearch.errors import ClusterUnavailable, InvalidSpec
+from revsearch.stages.cluster_job import ClusterJob, Submission
 from revsearch.stages.head import ANSWER_TIMEOUT_S, ask_head, is_loopback
 from revsearch.stages.token import refused, send_token
 
 _READ_TIMEOUT_S = 60.0
 _NOT_FOUND = 404
 _PORTS = {"http": 80, "https": 443}
-_ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
 
 for _chatty in (
     "ray.dashboard.modules.dashboard_sdk",
@@ -30,53 +29,6 @@ for _chatty in (
     "ray._private.runtime_env.working_dir",
 ):
     logging.getLogger(_chatty).setLevel(logging.ERROR)  # some set their own level to INFO as they are imported
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterJob:
-    """A job, as its cluster knows it.
-
-    Attributes:
-        id: the one it was submitted under, else Ray's own.
-        submitted: whether it came through the job server, which then has its log.
-        status: PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
-        started: seconds since the epoch; None where it has not started.
-        exit_code: of its process; None where that did not end by itself.
-        error: Ray's word for what went wrong, empty where it says none.
-    """
-
-    id: str
-    submitted: bool
-    status: str
-    entrypoint: str
-    started: float | None = None
-    ended: float | None = None
-    exit_code: int | None = None
-    error: str = ""
-    message: str = ""
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it runs no more, nor will."""
-        return self.status in _ENDED
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A job to be: what is run, where, and with what.
-
-    Attributes:
-        runtime_env: Ray's own form; local folders in it are uploaded.
-        num_cpus: what the entry point itself reserves; with nothing reserved it runs on the head.
-        memory: bytes, likewise.
-    """
-
-    id: str
-    entrypoint: str
-    runtime_env: Mapping[str, Any] = field(default_factory=dict)
-    num_cpus: float = 0
-    num_gpus: float = 0
-    memory: int = 0
 
 
 class _Refused(RuntimeError):

@@ -49,9 +49,8 @@ def plan_pool(resources: Resources) -> Pool:
         )
     n_decoders = resources.decode_workers or (max(1, cpus - n_actors) if share else 0)
     if n_actors + n_decoders > cpus and may_grow():
-        cpus = (
-            n_actors + n_decoders
-        )  # nodes are started for whole CPUs that have no room, not for shares of those there
+        # Nodes are started for whole CPUs that have no room, not for shares of those that are there.
+        cpus = n_actors + n_decoders
     # Every step of the job holds CPUs at the same time: together they must fit, or the job stands still.
     cpus_per_actor = min(1.0, int(100 * cpus / (n_actors + n_decoders)) / 100)
     threads = resources.threads or max(1, cpus // (n_actors + n_decoders))

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -214,8 +213,7 @@ def test_a_log_connection_that_breaks_is_taken_up_again(
         )
         read_until(watching, "Running entrypoint")
         for _ in range(3):
-            proxy.cut()
-            time.sleep(0.5)
+            proxy.cut_next()
         out, err = watching.communicate(timeout=DEADLINE_S)
     assert proxy.n_cut
     assert (watching.returncode, out) == (0, there["embeddings"] + "\n"), err

@@ -7,7 +7,7 @@ from jobs.job_ending import ending_of_job, left_running, outcome_of
 from jobs.job_log import JobLog
 from jobs.report import as_json, plan_lines, result_line
 from revsearch.specs import Plan, Resources
-from revsearch.stages.job_server import ClusterJob
+from revsearch.stages.cluster_job import ClusterJob
 
 ID = "embeddings/0123456789ab"
 REPORT = {"command": "embed", "artifact": ID, "kind": "embeddings", "exit_code": 0, "counts": {"in": 9}, "paths": {}}

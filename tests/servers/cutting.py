@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 _PIECE = 2**16
+_DEADLINE_S = 60.0
 
 
 @dataclass
@@ -16,9 +17,16 @@ class Cutting:
     port: int
     connections: list[socket.socket] = field(default_factory=list)
     n_cut: int = 0
+    accepted: threading.Event = field(default_factory=threading.Event)  # since the last cut
+
+    def cut_next(self) -> None:
+        """Cut every connection, as soon as there is one; by whoever goes on, or has come again."""
+        assert self.accepted.wait(_DEADLINE_S), "nobody has come"
+        self.cut()
 
     def cut(self) -> None:
         """Cut every connection there is."""
+        self.accepted.clear()
         while self.connections:
             connection = self.connections.pop()
             with suppress(OSError):
@@ -42,6 +50,7 @@ def _accept(listener: socket.socket, upstream: int, proxy: Cutting) -> None:
             here, _ = listener.accept()
             there = socket.create_connection(("127.0.0.1", upstream))
             proxy.connections += [here, there]
+            proxy.accepted.set()
             for source, target in ((here, there), (there, here)):
                 threading.Thread(target=_carry, args=(source, target), daemon=True).start()
 

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from revsearch.imaging.drawing import draw_collection
 from revsearch.storage.artifact import Artifact, load
 from revsearch.storage.local import LocalStore
+from revsearch.storage.reject_table import read_rejects
+from revsearch.storage.store import Store
+
+_SAME = 1e-5
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,33 @@ class Collection:
         """Commit the manifest, each folder a class where it is labelled, and return its id."""
         labels = [id.split("/")[-2] for id in self.ids] if labelled else None
         return str(self.by_hand_in(store).manifest(self.ids, root=self.folder, labels=labels, block_rows=100))
+
+
+def embedding(collection: Collection, store: Any) -> subprocess.Popen[str]:
+    """Start the embedding of a collection, with a Ray of its own, into a store."""
+    manifest = collection.manifest_in(store)
+    return start("jobs.embed", "--manifest", manifest, "--encoder", "color-histogram", "--store", store.uri)
+
+
+Made = tuple[Store, Artifact]
+
+
+def require_same_account(ours: Made, theirs: Made) -> None:
+    """Same id, counts and reasons."""
+    assert ours[1].id == theirs[1].id
+    assert ours[1].card.counts == theirs[1].card.counts
+    reasons = [{reject.id: reject.reason for reject in read_rejects(*side)} for side in (ours, theirs)]
+    assert reasons[0] == reasons[1]
+
+
+def require_same_embeddings(
+    ours: Made, theirs: Made, read_vectors: Callable[..., dict[str, NDArray[np.float32]]]
+) -> None:
+    """Same account, and vectors within 1e-5."""
+    require_same_account(ours, theirs)
+    left, right = read_vectors(*ours), read_vectors(*theirs)
+    assert list(left) == list(right)
+    assert np.abs(np.array(list(left.values())) - np.array(list(right.values()))).max() < _SAME
 
 
 def drawn(folder: Path, by_hand_in: Callable[[LocalStore], Any], which: str = "**/*") -> Collection:

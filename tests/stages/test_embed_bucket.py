@@ -4,7 +4,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,15 @@ from revsearch.storage.artifact import Artifact, verify
 from revsearch.storage.catalog import list_artifacts
 from revsearch.storage.local import LocalStore
 from revsearch.storage.opening import open_store
-from revsearch.storage.reject_table import read_rejects
 from revsearch.storage.store import Store
 from tests.servers.faulty import Fault, Proxy, faulty, none, share
 from tests.servers.server import Server
-from tests.stages.processes import Collection, drawn, finished, start, wait_until
+from tests.stages.processes import Collection, drawn, embedding, finished, require_same_embeddings, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 DEADLINE_S = 300.0
 STOPPED_S = 30.0
-SAME = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +51,6 @@ def store(proxy: Proxy) -> Store:
     return open_store(f"{proxy.upstream.make_bucket()}/embedded")
 
 
-def embedding(collection: Collection, store: Any) -> Popen[str]:
-    manifest = collection.manifest_in(store)
-    return start("jobs.embed", "--manifest", manifest, "--encoder", "color-histogram", "--store", store.uri)
-
-
 def parts_in(store: Store) -> set[str]:
     return {info.key for info in store.list("embeddings/") if "/part-" in info.key}
 
@@ -68,16 +60,12 @@ def require_same(
     artifact: Artifact,
     undisturbed: tuple[Store, Artifact],
     read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
+    folder: Path,
 ) -> None:
-    """Same id, counts, reasons, and vectors within 1e-5; and nothing else is there."""
-    expected = undisturbed[1]
-    assert (artifact.id, artifact.card.counts) == (expected.id, expected.card.counts)
-    reasons = [{each.id: each.reason for each in read_rejects(*side)} for side in ((store, artifact), undisturbed)]
-    assert reasons[0] == reasons[1]
-    ours, theirs = read_vectors(store, artifact), read_vectors(*undisturbed)
-    assert list(ours) == list(theirs)
-    assert np.abs(np.array(list(ours.values())) - np.array(list(theirs.values()))).max() < SAME
+    """The same embeddings, whole; and nothing else is there."""
+    require_same_embeddings((store, artifact), undisturbed, read_vectors)
     assert list(list_artifacts(store, "embeddings")) == [str(artifact)]
+    verify(store, artifact, folder)
 
 
 def test_two_equal_jobs_at_once_make_one_artifact(
@@ -90,8 +78,7 @@ def test_two_equal_jobs_at_once_make_one_artifact(
     processes = [embedding(collection, store) for _ in range(2)]
     one, two = [finished(store, process, DEADLINE_S) for process in processes]
     assert one.card == two.card
-    require_same(store, one, undisturbed, read_vectors)
-    verify(store, one, tmp_path)
+    require_same(store, one, undisturbed, read_vectors, tmp_path)
 
 
 def test_what_is_whole_when_it_is_stopped_is_taken_up(
@@ -116,8 +103,7 @@ def test_what_is_whole_when_it_is_stopped_is_taken_up(
     assert list(list_artifacts(store, "embeddings")) == []
 
     artifact = finished(store, embedding(collection, store), DEADLINE_S)
-    require_same(store, artifact, undisturbed, read_vectors)
-    verify(store, artifact, tmp_path)
+    require_same(store, artifact, undisturbed, read_vectors, tmp_path)
     assert left <= parts_in(store)
 
 
@@ -137,5 +123,4 @@ def test_a_third_of_faults_changes_nothing(
         told = proxy.faults.total()
         proxy.reset(none)
     assert told > 5
-    require_same(store, artifact, undisturbed, read_vectors)
-    verify(store, artifact, tmp_path)
+    require_same(store, artifact, undisturbed, read_vectors, tmp_path)

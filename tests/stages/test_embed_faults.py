@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,23 @@ from numpy.typing import NDArray
 from revsearch.storage.artifact import Artifact, verify
 from revsearch.storage.catalog import list_artifacts
 from revsearch.storage.local import LocalStore
-from revsearch.storage.reject_table import read_rejects
 from revsearch.storage.vectors import read_part_rows
-from tests.stages.processes import Collection, descendants, drawn, finished, open_pids, start, wait_for_end, wait_until
+from tests.stages.processes import (
+    Collection,
+    descendants,
+    drawn,
+    embedding,
+    finished,
+    open_pids,
+    require_same_embeddings,
+    wait_for_end,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 DEADLINE_S = 240.0
 ORPHANS_S = 180.0  # workers end within two seconds, the agents of Ray itself after a minute
-SAME = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -36,28 +43,8 @@ def undisturbed(collection: Collection, module_path: Path) -> tuple[LocalStore, 
     return store, finished(store, embedding(collection, store), DEADLINE_S)
 
 
-def embedding(collection: Collection, store: LocalStore) -> Popen[str]:
-    manifest = collection.manifest_in(store)
-    return start("jobs.embed", "--manifest", manifest, "--encoder", "color-histogram", "--store", store.root)
-
-
 def parts_in(store: LocalStore) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in store.root.glob("embeddings/*/part-*")}
-
-
-def require_same(
-    ours: tuple[LocalStore, Artifact],
-    theirs: tuple[LocalStore, Artifact],
-    read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
-) -> None:
-    """Same id, counts, reasons, and vectors within 1e-5."""
-    assert ours[1].id == theirs[1].id
-    assert ours[1].card.counts == theirs[1].card.counts
-    reasons = [{reject.id: reject.reason for reject in read_rejects(*side)} for side in (ours, theirs)]
-    assert reasons[0] == reasons[1]
-    left, right = read_vectors(*ours), read_vectors(*theirs)
-    assert list(left) == list(right)
-    assert np.abs(np.array(list(left.values())) - np.array(list(right.values()))).max() < SAME
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="watching processes that are not ours needs Linux")
@@ -84,7 +71,7 @@ def test_a_killed_driver_leaves_what_a_second_run_takes_up(
     assert n_left < len(collection.ids)
 
     artifact = finished(store, embedding(collection, store), DEADLINE_S)
-    require_same((store, artifact), undisturbed, read_vectors)
+    require_same_embeddings((store, artifact), undisturbed, read_vectors)
     verify(store, artifact, tmp_path)
     assert left.items() <= parts_in(store).items()
     assert left.keys() <= {part.name for part in artifact.parts("part")}
@@ -103,5 +90,5 @@ def test_two_equal_jobs_at_once_make_one_artifact(
     one, two = [finished(store, process, DEADLINE_S) for process in processes]
     assert one.card == two.card
     assert list(list_artifacts(store, "embeddings")) == [str(one)]
-    require_same((store, one), undisturbed, read_vectors)
+    require_same_embeddings((store, one), undisturbed, read_vectors)
     verify(store, one, tmp_path)

@@ -9,8 +9,8 @@ import pytest
 
 from revsearch.errors import ClusterUnavailable
 from revsearch.stages import following
+from revsearch.stages.cluster_job import ClusterJob
 from revsearch.stages.following import Lines, follow
-from revsearch.stages.job_server import ClusterJob
 
 JOB = ClusterJob("embed-1", True, "RUNNING", "python -m jobs.embed")
 LOG = "one\ntwo\nthree\nfour"

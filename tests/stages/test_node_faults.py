@@ -18,11 +18,10 @@ from revsearch.stages.train import train
 from revsearch.storage.artifact import Artifact, fetch, verify
 from revsearch.storage.local import LocalStore
 from revsearch.storage.rank_lists import StoredRankings
-from revsearch.storage.reject_table import read_rejects
 from revsearch.train_specs import ClassifierSpec
 from revsearch.training import History
 from tests.stages.clusters import Nodes, cluster_of, watched
-from tests.stages.processes import Collection, drawn
+from tests.stages.processes import Collection, drawn, require_same_account
 
 pytestmark = [
     pytest.mark.ray,
@@ -64,10 +63,7 @@ def at_once() -> bool:
 
 
 def require_same(ours: tuple[LocalStore, Artifact], theirs: tuple[LocalStore, Artifact], folder: Path) -> None:
-    assert ours[1].id == theirs[1].id
-    assert ours[1].card.counts == theirs[1].card.counts
-    reasons = [{reject.id: reject.reason for reject in read_rejects(*side)} for side in (ours, theirs)]
-    assert reasons[0] == reasons[1]
+    require_same_account(ours, theirs)
     verify(*ours, folder)
 
 
