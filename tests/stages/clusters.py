@@ -18,12 +18,14 @@ import ray
 from ray._private.authentication_test_utils import reset_auth_token_state
 from ray.cluster_utils import Cluster
 
+from revsearch.stages.nodes import working_nodes
 from tests.stages.processes import descendants, mentioning, named, open_pids, wait_for_end
 
 _OBJECTS = 100 * 2**20  # bytes a node may hold; what it gets by itself is a third of the machine
 _STARTS = 3
 _FAKE = {"type": "fake_multinode", "use_node_id_as_ip": True, "disable_node_updaters": True}
 _GROWING = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
+_START_S = 120.0
 _END_S = 60.0
 _LOOK_EVERY_S = 0.01
 
@@ -194,28 +196,28 @@ def node_that_does_not_see(hidden: Path, address: str) -> Iterator[None]:
     may = subprocess.run([*own_mounts, mount, "sh", hidden], capture_output=True, check=False)
     if may.returncode:
         pytest.skip(f"no mounts of our own on this system: {may.stderr.decode().strip()}")
-    process = subprocess.Popen(
-        [
-            *own_mounts,
-            f"{mount} && exec {ray_start}",
-            "sh",
-            hidden,
-            sys.executable,
-            address,
-            str(_OBJECTS),
-            str(_free_port()),
-        ],
-        stdout=subprocess.DEVNULL,  # a pipe that nobody reads would stop it in the end
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        yield
-    finally:
-        watched = open_pids([process.pid, *descendants(process.pid)])
-        process.terminate()
-        process.wait()
-        wait_for_end(watched, _END_S)
+    words = [str(hidden), sys.executable, address, str(_OBJECTS), str(_free_port())]
+    there = len(working_nodes())
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [*own_mounts, f"{mount} && exec {ray_start}", "sh", *words],
+            stdout=said,  # a pipe that nobody reads would stop it in the end
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            ends = time.monotonic() + _START_S
+            while len(working_nodes()) == there:
+                if process.poll() is not None or time.monotonic() > ends:
+                    said.seek(0)
+                    pytest.fail(f"no node after {_START_S} s, exit code {process.poll()}:\n{said.read().decode()}")
+                time.sleep(0.1)
+            yield
+        finally:
+            watched = open_pids([process.pid, *descendants(process.pid)])
+            process.terminate()
+            process.wait()
+            wait_for_end(watched, _END_S)
 
 
 def _raylet(node: Any) -> int:

@@ -20,8 +20,6 @@ from tests.stages.clusters import Nodes, cluster_of, node_that_does_not_see
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-DEADLINE_S = 120.0
-
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
@@ -38,13 +36,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "a.png").write_bytes(b"")
     return tmp_path / "pictures"
-
-
-def wait_for_nodes(n: int) -> None:
-    ends = time.monotonic() + DEADLINE_S
-    while len(working_nodes()) != n:
-        assert time.monotonic() < ends, f"expected {n} nodes, found {len(working_nodes())}"
-        time.sleep(0.1)
 
 
 def test_a_head_without_cpus_is_no_node_to_work_on(nodes: Nodes) -> None:
@@ -86,7 +77,6 @@ class TestANodeThatSeesLess:
     def test_of_the_store(self, nodes: Nodes, store: LocalStore) -> None:
         store.root.mkdir()
         with node_that_does_not_see(store.root, nodes.address):
-            wait_for_nodes(2)
             (other,) = [node for node in working_nodes() if node.id not in nodes.ids]
             with pytest.raises(InvalidSpec) as caught:
                 cluster.connect(Resources(), store)
@@ -96,10 +86,11 @@ class TestANodeThatSeesLess:
         assert [*store.list("")] == []
 
     def test_of_the_pictures(self, nodes: Nodes, store: LocalStore, folder: Path) -> None:
-        with node_that_does_not_see(folder, nodes.address):
-            wait_for_nodes(2)
-            with pytest.raises(InvalidSpec, match=rf"the pictures of {folder} are not there: use s3://"):
-                cluster.connect(Resources(), store, [str(folder)])
+        with (
+            node_that_does_not_see(folder, nodes.address),
+            pytest.raises(InvalidSpec, match=rf"the pictures of {folder} are not there: use s3://"),
+        ):
+            cluster.connect(Resources(), store, [str(folder)])
 
     def test_of_the_drivers_own_folder_trains_all_the_same(
         self, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,7 +100,6 @@ class TestANodeThatSeesLess:
         own.mkdir()
         monkeypatch.setattr("tempfile.tempdir", str(own))
         with node_that_does_not_see(own, nodes.address):
-            wait_for_nodes(2)
             board = Board()
             monkeypatch.setattr("revsearch.stages.train_runs.work_in_worker", report)
             TrainRuns("run", board, lambda pool: None, lambda pool: pool).to_the_end(TrainPool(2, 1, 0, 0, 1))
