@@ -20,24 +20,11 @@ from revsearch.storage.names import decode_id, encode_id
 from revsearch.storage.opening import open_store
 from revsearch.storage.rank_lists import StoredRankings
 from revsearch.storage.reject_table import read_rejects
+from tests.hostile_files import MADE, READABLE
 
 pytestmark = pytest.mark.ray
 
 KINDS = ("manifest", "embeddings", "index", "rankings", "evaluation")
-READABLE = {"JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO"}
-MADE = {  # by hand, a row of the table each; every other made file is a sound picture
-    "made_zero_bytes.jpg": "empty",
-    "made_html_error_page.jpg": "not_an_image",
-    "made_text.png": "not_an_image",
-    "made_svg.svg": "not_an_image",
-    "made_truncated_half.jpg": "truncated",
-    "made_truncated_progressive_40.jpg": "truncated",
-    "made_only_header.jpg": "truncated",
-    "made_flipped_bytes.jpg": "corrupt",
-    "made_bomb_20000x20000_1bit.png": "too_many_pixels",
-    "made_claims_60000x60000.png": "too_many_pixels",
-    "made_wide_4000x1.png": "too_extreme",
-}
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from PIL import Image
 
 from revsearch.rejects import Reason
 from revsearch.specs import ImageLimits
+from tests.hostile_files import MADE, READABLE
 
 Encode = Callable[..., bytes]
 Outcome = Callable[..., str]
 Measured = Callable[[str, bytes], dict[str, Any]]
-READABLE = {"JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO"}
 
 
 @pytest.mark.data
@@ -39,21 +39,6 @@ def test_all_hostile_files(shared_data: Path, limits: ImageLimits, outcome: Outc
 def within(row: dict[str, str], limits: ImageLimits) -> bool:
     shorter, longer = sorted((int(row["width"]), int(row["height"])))
     return longer <= limits.max_ratio * shorter and longer <= limits.max_side
-
-
-MADE = {
-    "made_zero_bytes.jpg": "empty",
-    "made_html_error_page.jpg": "not_an_image",
-    "made_text.png": "not_an_image",
-    "made_svg.svg": "not_an_image",
-    "made_truncated_half.jpg": "truncated",
-    "made_truncated_progressive_40.jpg": "truncated",
-    "made_only_header.jpg": "truncated",
-    "made_flipped_bytes.jpg": "corrupt",
-    "made_bomb_20000x20000_1bit.png": "too_many_pixels",
-    "made_claims_60000x60000.png": "too_many_pixels",
-    "made_wide_4000x1.png": "too_extreme",
-}
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
