@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import ray
+from ray._private import ray_constants
 from ray._private.authentication_test_utils import reset_auth_token_state
 from ray.cluster_utils import Cluster
 
@@ -148,8 +149,12 @@ def growing_cluster(most: int) -> Iterator[str]:
 
 @contextmanager
 def _environment(**more: str) -> Iterator[None]:
-    """Set what nodes are started with, and this process beside them: no token, whatever Ray was told before."""
+    """Set what nodes are started with, and this process beside them, whatever Ray was told before.
+
+    No token, and not on loopback: there `ray start` finds no head, as it puts the outside address in its place.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", True)
         for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", **more}.items():
             patch.setenv(name, value)
         reset_auth_token_state()
