@@ -1,20 +1,16 @@
 """Text that may be shown: file names and messages come from anywhere, and a terminal obeys what it is sent."""
 
-import re
 import unicodedata
+
+from revsearch.redaction import redacted
 
 _UNSHOWN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, lone surrogates, line and paragraph separators
 _BIDI_CONTROLS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
-_USER_INFO = re.compile(r"(?<=://)[^/@\s'\"]+(?=@)")
-_SECRET_PARAMETER = re.compile(
-    r"(?<=[?&])([^=&\s]*(?:signature|credential|token|secret|password|key)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE
-)
 
 
 def printable(text: str) -> str:
     """Return `text` as one line without secrets of addresses; what would move or turn the line is escaped."""
-    hidden = _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub("***", text))
-    return "".join(_escaped(sign) if _unshown(sign) else sign for sign in hidden)
+    return "".join(_escaped(sign) if _unshown(sign) else sign for sign in redacted(text))
 
 
 def _unshown(sign: str) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from revsearch.redaction import redacted
+
 
 class Reason(StrEnum):
     """Why a row was rejected. The values are part of the artifact format."""
@@ -68,7 +70,7 @@ class Rejection(Exception):
     """Raised where one image cannot go on; the stage that reads rows turns it into a `Reject`."""
 
     def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
+        super().__init__(redacted(message))
         self.reason = reason
 
 

@@ -117,9 +117,9 @@ def in_environment_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
             if value is not None:
                 monkeypatch.setenv(name, value)
         if changed:  # clients are kept by their endpoint alone
-            client._client.cache_clear()
+            client.forget()
             changes.append(changed)
 
     yield set_environment
     if changes:
-        client._client.cache_clear()
+        client.forget()

@@ -7,13 +7,18 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import groupby
 
+from revsearch.redaction import redacted
+
 # Control, format (bidirectional overrides, zero width), line and paragraph separators, surrogates.
 _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 
 
 def pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield runs of `text` with whether they are escapes: `\\n`, `\\x1b`, `\\u202e` in place of what cannot be seen."""
-    for unseen, run in groupby(text, _is_unseen):
+    """Yield runs of `text` with whether they are escapes: `\\n`, `\\x1b`, `\\u202e` in place of what cannot be seen.
+
+    Secrets of addresses are taken out.
+    """
+    for unseen, run in groupby(redacted(text), _is_unseen):
         piece = "".join(run)
         yield (_escape(piece) if unseen else piece), unseen
 

@@ -18,6 +18,7 @@ from revsearch.stages.deaths import NODE_DEATHS, WORKER_DEATHS
 from revsearch.stages.growth import require_node
 from revsearch.stages.head import ANSWER_TIMEOUT_S, ask_head, no_cluster, require_same_versions
 from revsearch.stages.shared import require_shared
+from revsearch.storage.roots import Place
 from revsearch.storage.store import Store
 
 _LOOPBACK = "127.0.0.1"
@@ -25,25 +26,25 @@ _LOOPBACK = "127.0.0.1"
 _LOG = logging.getLogger(__name__)
 
 
-def connect(resources: Resources, store: Store | None = None, folders: Iterable[str] = ()) -> None:
+def connect(resources: Resources, store: Store | None = None, pictures: Iterable[Place] = ()) -> None:
     """Connect this process to Ray: the address asked for, or RAY_ADDRESS, or a new local Ray on 127.0.0.1.
 
     Args:
         resources: that tell the address.
         store: what all nodes must reach.
-        folders: of pictures, which all nodes must reach.
+        pictures: a place in each root of pictures, which all nodes must reach.
 
     Raises:
         InvalidSpec: where the cluster does not answer, runs another version, has nothing to work on, or has a node
-            that does not see the store or the pictures.
+            that does not see the store or the pictures; where a bucket of pictures is not there, or access is denied.
         TransientError: where a cluster that grows brings up no node.
-        StoreUnavailable: where a node gets no answer from the store.
+        StoreUnavailable: where a node gets no answer from the store or the pictures.
     """
     if not ray.is_initialized():
         _join(resources)
     require_node()
     if store is not None:
-        require_shared(store, folders)
+        require_shared(store, pictures)
 
 
 def _join(resources: Resources) -> None:

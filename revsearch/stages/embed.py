@@ -66,7 +66,7 @@ def embed(spec: EmbedSpec, store: Store, resources: Resources) -> Artifact:
     if (artifact := job.draft.begin()) is not None:
         return artifact
     keep_weights(encoder, store)
-    job.recording.connect(resources, store, manifest.roots.values())
+    job.recording.connect(resources, store, manifest.examples())
     return complete(job.draft, len(manifest), read_rows=job.read_rows, do=job.do, finish=job.finish)
 
 

@@ -63,6 +63,11 @@ class Candidates:
     fingerprint: str
     folders: list[tuple[int, Source | None]]
 
+    @property
+    def opened(self) -> dict[str, Root]:
+        """The roots themselves."""
+        return {prefix: open_root(uri) for prefix, uri in self.roots.items()}
+
     def settled(self, pictures: NDArray[np.int64], labels: Labels) -> tuple[Strings, Strings]:
         """Return role and label of the rows that proved to be pictures, `[m]` ascending, each `[m]`.
 

@@ -31,10 +31,10 @@ from revsearch.stages.read_ahead import ReadAhead
 from revsearch.stages.recording import Recording
 from revsearch.storage.artifact import Artifact, Draft, find
 from revsearch.storage.card import Counts, Part
-from revsearch.storage.manifests import decode_manifest, encode_manifest, locate, note_roots
+from revsearch.storage.manifests import decode_manifest, encode_manifest, examples, locate, note_roots
 from revsearch.storage.refs import read_ref, update_ref
 from revsearch.storage.reject_table import encode_rejects
-from revsearch.storage.roots import Root, open_root
+from revsearch.storage.roots import Root
 from revsearch.storage.store import Store
 from revsearch.timeline import Span
 
@@ -60,7 +60,7 @@ def make_manifest(spec: ManifestSpec, store: Store, resources: Resources) -> Art
     cache = f"internal/listings/{_asked(spec, candidates)}"
     if (artifact := _known(store, cache)) is None:
         store.require_writable()
-        recording.connect(resources, store, candidates.roots.values())
+        recording.connect(resources, store, examples(candidates.rows, candidates.opened))
         with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
             scan = _Scan(spec, store, candidates, Path(folder), recording, resources.image_timeout_s)
             artifact = scan.run()
@@ -114,8 +114,7 @@ class _Scan:
         rows = self.candidates.rows
         size = min(_SHARD_ROWS, max(1, -(-len(rows) // (_SHARDS_PER_CPU * cluster.n_cpus()))))
         starts = range(0, len(rows), size)
-        roots = {prefix: open_root(uri) for prefix, uri in self.candidates.roots.items()}
-        reference = ray.put(_ScanTask(self.spec, roots, self.image_timeout_s))
+        reference = ray.put(_ScanTask(self.spec, self.candidates.opened, self.image_timeout_s))
         arguments = ((rows.take(slice(start, start + size)), reference) for start in starts)
         scanned = cluster.stream(_scan_shard.remote, arguments, ahead=2 * cluster.n_cpus())
         progress = Progress("manifest", len(rows))

@@ -19,6 +19,7 @@ from revsearch.storage.roots import Place
 THREADS = 32
 _AHEAD_ROWS = 2 * THREADS
 _AHEAD_BYTES = 256 * 2**20
+_UNKNOWN_BYTES = _AHEAD_BYTES // THREADS  # what a row is taken for whose size nobody knows
 
 
 class ReadAhead:
@@ -34,12 +35,12 @@ class ReadAhead:
 
         Args:
             places: where the rows lie.
-            sizes: their bytes as far as known, `[m]`; what is ahead is limited by them.
+            sizes: their bytes, `[m]`, 0 where nobody knows them; what is ahead is limited by them.
             read: reads a row, and raises Rejection where it cannot.
             timeout_s: how long a row of a remote root may take before it is rejected.
         """
         self.places = places
-        self._sizes, self._read, self._timeout_s = sizes, read, timeout_s
+        self._sizes, self._read, self._timeout_s = [size or _UNKNOWN_BYTES for size in sizes], read, timeout_s
         self._queue = SimpleQueue[_Fetch | None]()
         self._ahead: dict[int, _Fetch] = {}
         self._next = 0  # the first row that was never asked for

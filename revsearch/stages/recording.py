@@ -12,6 +12,7 @@ from revsearch.stages import cluster, meters
 from revsearch.stages.meters import Stage, Work
 from revsearch.stages.progress import Stopwatch
 from revsearch.storage.artifact import Artifact
+from revsearch.storage.roots import Place
 from revsearch.storage.store import Store
 from revsearch.timeline import Span, Timeline
 
@@ -43,10 +44,10 @@ class Recording:
         finally:
             self._note(watch.span())
 
-    def connect(self, resources: Resources, store: Store, folders: Iterable[str] = ()) -> None:
+    def connect(self, resources: Resources, store: Store, pictures: Iterable[Place] = ()) -> None:
         """Connect to Ray, and see that its nodes reach the store and the pictures; see `cluster.connect`."""
         with self.time(_START):
-            cluster.connect(resources, store, folders)
+            cluster.connect(resources, store, pictures)
 
     @contextmanager
     def pool(self, n_workers: int) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What all nodes must reach, seen before any work: a store or pictures in a folder of one machine are not there."""
+"""What all nodes must reach, seen before any work: the store and the pictures, in folders or in buckets."""
 
 import os
 import uuid
@@ -10,8 +10,10 @@ import ray
 from revsearch.errors import InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
 from revsearch.stages.deaths import WORKER_DEATHS
 from revsearch.stages.nodes import Node, own_node_id, working_nodes
+from revsearch.storage.roots import Place
 from revsearch.storage.store import Store
 
+_ANSWER_S = 60.0  # a folder over a network may hang for ever
 _REMEDY = "use s3://, or a folder that all machines of the cluster share"
 
 _reached: set[tuple[str, str]] = set()  # (place, node) that were seen: a run of several stages asks once
@@ -23,15 +25,17 @@ class _Probe:
 
     Attributes:
         key: put into the store just now.
-        entries: by folder, a name that is in it.
+        entries: by folder of pictures, a name that is in it.
+        buckets: a picture in each bucket or prefix.
     """
 
     store: Store
     key: str
     entries: Mapping[str, str]
+    buckets: tuple[Place, ...]
 
-    def places(self, node: Node) -> set[tuple[str, str]]:
-        return {(place, node.id) for place in (self.store.uri, *self.entries)}
+    def places(self, node: str) -> set[tuple[str, str]]:
+        return {(uri, node) for uri in (self.store.uri, *self.entries, *(place.root.uri for place in self.buckets))}
 
     def problems(self) -> Iterator[RevsearchError]:
         """Yield what this machine does not reach."""
@@ -44,24 +48,38 @@ class _Probe:
         for folder, name in self.entries.items():
             if not os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118  # names are bytes of any kind
                 yield InvalidSpec(f"the pictures of {folder} are not there: {_REMEDY}")
+        for place in self.buckets:
+            try:
+                place.root.require_reachable(place.location)
+            except RevsearchError as error:
+                yield error
 
 
-def require_shared(store: Store, folders: Iterable[str] = ()) -> None:
-    """Refuse a store or folders of pictures that a node of the cluster does not reach as this process does.
+def require_shared(store: Store, pictures: Iterable[Place] = ()) -> None:
+    """Refuse a store or pictures that this process, or a node of the cluster, does not reach.
 
     A key is put into the store for the nodes to read. Where there is one node, nothing is put and nothing started.
+    Nodes that join later are not asked.
+
+    Args:
+        store: that this process reaches.
+        pictures: a place in each root.
 
     Raises:
         InvalidSpec: naming each node and what it does not see, or may not open.
-        StoreUnavailable: naming the nodes that get no answer from the store.
+        StoreUnavailable: naming the nodes that get no answer.
     """
-    here = own_node_id()
-    others = [node for node in working_nodes() if node.id != here]
-    if not others:
-        return
+    here, pictures = own_node_id(), list(pictures)
+    folders = [place.root.uri for place in pictures if not place.root.is_remote]
+    buckets = tuple(place for place in pictures if place.root.is_remote)
     entries = {folder: name for folder in folders if (name := _name_in(folder)) is not None}
-    probe = _Probe(store, f"internal/nodes/{uuid.uuid4().hex}", entries)
-    if unseen := [node for node in others if not probe.places(node) <= _reached]:
+    probe = _Probe(store, f"internal/nodes/{uuid.uuid4().hex}", entries, buckets)
+    if not probe.places(here) <= _reached:
+        for place in buckets:
+            place.root.require_reachable(place.location)
+        _reached.update(probe.places(here))
+    others = [node for node in working_nodes() if node.id != here]
+    if unseen := [node for node in others if not probe.places(node.id) <= _reached]:
         store.write(probe.key, b"")
         try:
             _require_reached(probe, unseen)
@@ -76,13 +94,15 @@ def _require_reached(probe: _Probe, nodes: list[Node]) -> None:
         raise InvalidSpec(*refused)
     if told:
         raise StoreUnavailable("\n".join(f"{node}: {error}" for node, error in told))
-    _reached.update(place for node in nodes for place in probe.places(node))
+    _reached.update(place for node in nodes for place in probe.places(node.id))
 
 
 def _answer(task: "ray.ObjectRef[list[RevsearchError]]") -> list[RevsearchError]:
     """Return what a node told; nothing where it went away meanwhile: no work will be given to it."""
     try:
-        return ray.get(task)
+        return ray.get(task, timeout=_ANSWER_S)
+    except ray.exceptions.GetTimeoutError:
+        return [StoreUnavailable(f"no answer within {_ANSWER_S:g} s whether it sees the store and the pictures")]
     except WORKER_DEATHS:
         return []
 
@@ -97,5 +117,5 @@ def _name_in(folder: str) -> str | None:
     try:
         with os.scandir(folder) as entries:
             return next((entry.name for entry in entries), None)
-    except OSError:  # an address in a bucket; or reading the pictures tells
+    except OSError:  # reading the pictures tells
         return None

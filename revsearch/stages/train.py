@@ -60,7 +60,7 @@ def train(spec: TrainSpec, store: Store, resources: Resources) -> Artifact:
     if (artifact := job.draft.begin()) is not None:
         return artifact
     job.refuse_in_time()
-    job.recording.connect(resources, store, job.manifest.roots.values())
+    job.recording.connect(resources, store, job.manifest.examples())
     return job.run(resources)
 
 

@@ -1,18 +1,15 @@
 """A folder as the place where images lie; see `roots.Root`."""
 
 import os
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from revsearch.storage.images import read_image
-from revsearch.storage.names import decode_id, encode_id, tidied
+from revsearch.storage.names import decode_id, encode_id, is_url, tidied
 from revsearch.storage.roots import Facts
 from revsearch.storage.sources import Listing, list_folder
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +27,9 @@ class Folder:
     def is_remote(self) -> bool:
         """No: a file is read as fast as another thread could ask for it."""
         return False
+
+    def require_reachable(self, example: str) -> None:  # as a bucket has it
+        """See `Root.require_reachable`."""
 
     def read(self, location: str, *, max_bytes: int, follow_symlinks: bool = False) -> bytes:
         """See `Root.read`."""
@@ -50,7 +50,7 @@ class Folder:
 
     def location_of(self, uri: str) -> str:
         """See `Root.location_of`."""
-        if _URL.match(uri):
+        if is_url(uri):
             return uri
         path = tidied(uri)
         if not uri.startswith("/"):

@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from revsearch.rejects import Reason, Rejection
-from revsearch.storage.names import decode_id
+from revsearch.storage.names import decode_id, is_url
 from revsearch.storage.s3.address import root_that_allows
 
 # O_NONBLOCK: opening a FIFO that nobody writes to must not wait. It means nothing for regular files.
@@ -30,8 +29,6 @@ _REASONS = {
     errno.ENODEV: Reason.NOT_REGULAR,
     errno.EOPNOTSUPP: Reason.NOT_REGULAR,  # a socket, on macOS
 }
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def read_image(location: str, root: Path, *, max_bytes: int, follow_symlinks: bool = False) -> bytes:
@@ -79,7 +76,7 @@ def _real_path(descriptor: int) -> bytes:
 def _below_root(location: str, root: Path, real_root: bytes) -> bytes:
     if "\0" in location:
         raise _outside(location, "no path holds a NUL")
-    if _URL.match(location):
+    if is_url(location):
         raise _outside(location, f"expected a path below the root, found a URL{root_that_allows(location)}")
     try:
         path = decode_id(location)

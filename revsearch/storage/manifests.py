@@ -15,10 +15,11 @@ from revsearch.manifest import Manifest, Role, Strings
 from revsearch.storage import parquet
 from revsearch.storage.artifact import Artifact, fetch
 from revsearch.storage.refs import read_ref, update_ref
-from revsearch.storage.roots import Place, Root
+from revsearch.storage.roots import Place, Root, open_root
 from revsearch.storage.store import Store
 
 _TEXT = {"id": "ids", "location": "locations", "role": "roles", "label": "labels", "group": "groups"}
+_LOOKED_AT = 1_000  # rows, for one in each root
 _EXTRA = "extra:"  # begins the column name of what the user's list carried along
 
 
@@ -92,6 +93,10 @@ class StoredManifest:
                 raise CorruptArtifact(
                     f"{self.artifact}: expected a note of where its bytes lie, found {found}; {again}"
                 )
+
+    def examples(self) -> list[Place]:
+        """Return a place in each root; see `examples`, and `roots` for what is raised."""
+        return examples(self._block(0), {prefix: open_root(uri) for prefix, uri in self.roots.items()})
 
     def blocks(self) -> Iterator[Manifest]:
         """Yield the manifest block by block, in order."""
@@ -173,6 +178,15 @@ def locate(block: Manifest, row: int, roots: Mapping[str, Root]) -> Place:
     prefix = max((prefix for prefix in roots if id.startswith(prefix)), key=len)
     location = block.locations[row]
     return Place(roots[prefix], id.removeprefix(prefix) if location is None else location)
+
+
+def examples(rows: Manifest, roots: Mapping[str, Root]) -> list[Place]:
+    """Return a place in each root: that of one of the first rows, or the root itself where none of them lies in it."""
+    first = {prefix: Place(root, "") for prefix, root in roots.items()}
+    for row in reversed(range(min(len(rows), _LOOKED_AT))):
+        place = locate(rows, row, roots)
+        first |= {prefix: place for prefix, root in roots.items() if root is place.root}
+    return list(first.values())
 
 
 def _roots_ref(manifest_id: str) -> str:

@@ -6,6 +6,7 @@ import re
 _HIGH = "[89A-F][0-9A-F]"
 _LOOKS_ESCAPED = re.compile(f"%(?=(?:25)*{_HIGH})")
 _ESCAPED = re.compile(f"%(?:25(?=(?:25)*{_HIGH})|({_HIGH}))")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SURROGATE = re.compile("[\udc80-\udcff]")  # how Python carries a byte that is no UTF-8 in a str
 
 
@@ -34,6 +35,11 @@ def tidied(path: str) -> str:
     if "/." not in path and "//" not in path and not path.startswith(("/", ".")) and not path.endswith("/"):
         return path  # as most are
     return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def is_url(text: str) -> bool:
+    """Say whether a text begins as a URL, and is no path."""
+    return _URL.match(text) is not None
 
 
 def _encode_name(name: bytes) -> str:

@@ -46,6 +46,18 @@ class Root(Protocol):
         """Whether bytes come over a network, so that it pays to ask for many at once."""
         ...
 
+    def require_reachable(self, example: str) -> None:
+        """See whether images of a bucket will be had at all; a folder tells when they are read.
+
+        Args:
+            example: the location of one; empty where none is known.
+
+        Raises:
+            InvalidSpec: where the bucket is not there, or neither it nor the example may be looked at.
+            StoreUnavailable: where nobody answers, within seconds.
+        """
+        ...
+
     def read(self, location: str, *, max_bytes: int, follow_symlinks: bool = False) -> bytes:
         """Return the bytes of the image at `location`, never from outside the root.
 

@@ -32,9 +32,9 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     keys = {"ACCESS_KEY_ID": "root", "SECRET_ACCESS_KEY": "x"}
     for name, value in {**settings, **files, **keys}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    client._client.cache_clear()
+    client.forget()
     yield
-    client._client.cache_clear()
+    client.forget()
 
 
 @pytest.fixture

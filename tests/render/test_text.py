@@ -25,3 +25,7 @@ def test_what_cannot_be_seen_is_written_out(text: str, seen: str) -> None:
 
 def test_pieces_tell_escapes_from_text_that_looks_like_one() -> None:
     assert list(pieces("a\\n\n\rb")) == [("a\\n", False), ("\\n\\r", True), ("b", False)]
+
+
+def test_secrets_of_addresses_are_taken_out() -> None:
+    assert plain("s3://key:secret@bucket/x\n") == "s3://***@bucket/x\\n"

@@ -41,9 +41,11 @@ class Fault(Enum):
     NOT_IMPLEMENTED = auto()  # 501, nothing done
     NO_ROOM = auto()  # 507, nothing done
     CONFLICT = auto()  # 409, nothing done: another conditional write to the key was under way
+    NO_UPLOAD = auto()  # 404, nothing done: of an upload in parts that ended before
     RESET = auto()  # done; the connection is reset in the middle of the answer's body, or before where it has none
     CUT = auto()  # done; the connection is closed in the middle of the answer's body, or before where it has none
     LOST = auto()  # done; the connection is closed before the answer
+    CHUNKED = auto()  # done; the answer comes in chunks, and does not say how long it is
     UNCONDITIONAL = auto()  # done without the conditions asked for: a store that lies
     FLIPPED_UP = auto()  # a bit of the request's body is another when it arrives
     FLIPPED_DOWN = auto()  # a bit of the answer's body is another when it arrives
@@ -61,6 +63,7 @@ _REFUSALS = {
     Fault.NOT_IMPLEMENTED: (501, "NotImplemented"),
     Fault.NO_ROOM: (507, "XMinioStorageFull"),
     Fault.CONFLICT: (409, "ConditionalRequestConflict"),
+    Fault.NO_UPLOAD: (404, "NoSuchUpload"),
 }
 
 
@@ -191,7 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             status, headers, answer = self._pass_on(body, fault)
             if fault not in (Fault.LOST, Fault.RESET, Fault.CUT):
-                self._answer(status, headers, _flipped(answer) if fault is Fault.FLIPPED_DOWN else answer)
+                sent = _flipped(answer) if fault is Fault.FLIPPED_DOWN else answer
+                self._answer(status, headers, sent, chunked=fault is Fault.CHUNKED)
                 return
             if fault is not Fault.LOST and answer and self.command != "HEAD":
                 self._answer(status, headers, answer[: len(answer) // 2])
@@ -217,14 +221,17 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes, *, chunked: bool = False) -> None:
         """Send an answer whose header may promise more than there is."""
         self.send_response_only(status)
         length = next((value for name, value in headers if name.lower() == "content-length"), str(len(body)))
         for name, value in headers:
             if name.lower() not in (*_OF_THE_HOP, "content-length"):
                 self.send_header(name, value)
-        if status != 204:
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            body = b"".join(b"%x\r\n%s\r\n" % (len(each), each) for each in (body[:1], body[1:]) if each) + b"0\r\n\r\n"
+        elif status != 204:
             self.send_header("Content-Length", length)
         self.end_headers()
         if self.command != "HEAD":

@@ -14,6 +14,9 @@ from revsearch.stages import cluster
 from revsearch.stages.deaths import WORKER_DEATHS
 from revsearch.stages.nodes import own_node_id, working_nodes
 from revsearch.storage.local import LocalStore
+from revsearch.storage.roots import place_of
+from tests.servers.faulty import faulty, none
+from tests.servers.server import Server
 
 pytestmark = pytest.mark.ray
 
@@ -95,7 +98,20 @@ class TestConnected:
 
     def test_one_node_has_nothing_to_share(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LocalStore, "write", lambda *_: pytest.fail("something was put"))
-        cluster.connect(Resources(), LocalStore(tmp_path / "store"), [str(tmp_path)])
+        cluster.connect(Resources(), LocalStore(tmp_path / "store"), [place_of(str(tmp_path / "a.jpg"))])
+
+    def test_a_bucket_of_pictures_is_looked_at_once(
+        self, moto: Server, in_environment_of: Callable[..., None], store: LocalStore
+    ) -> None:
+        with faulty(moto) as proxy:
+            in_environment_of(proxy.server)
+            place = place_of(f"{moto.make_bucket()}/a.jpg")
+            proxy.reset(none)
+            for _ in range(2):
+                cluster.connect(Resources(), store, [place])
+            assert proxy.counts == {"ListObjectsV2": 1}
+            with pytest.raises(InvalidSpec, match="NoSuchBucket"):
+                cluster.connect(Resources(), store, [place_of("s3://no-such-bucket-here/a.jpg")])
 
     def test_a_local_ray_is_reached_from_this_machine_alone(self) -> None:
         (node,) = ray.nodes()

@@ -15,7 +15,9 @@ from revsearch.stages.growth import may_grow
 from revsearch.stages.nodes import working_nodes
 from revsearch.stages.rank import rank
 from revsearch.stages.resources import plan_pool
+from revsearch.storage.folder import Folder
 from revsearch.storage.local import LocalStore
+from revsearch.storage.roots import Place
 from tests.stages.clusters import growing_cluster
 from tests.stages.processes import drawn
 
@@ -33,7 +35,9 @@ def test_nodes_come_as_work_waits_for_them(
     address: str, module_path: Path, by_hand_in: Callable[[LocalStore], Any]
 ) -> None:
     collection, store = drawn(module_path / "in", by_hand_in), LocalStore(module_path / "store")
-    cluster.connect(Resources(address=address), store, [str(collection.folder)])  # which waits for the first
+    cluster.connect(
+        Resources(address=address), store, [Place(Folder(collection.folder), "")]
+    )  # which waits for the first
     assert may_grow()
     assert len(working_nodes()) == 1
     assert plan_pool(Resources(workers=4, gpus_per_worker=1)).n_actors == 4

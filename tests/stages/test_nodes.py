@@ -15,7 +15,9 @@ from revsearch.stages.nodes import settle, working_nodes
 from revsearch.stages.train_board import Board
 from revsearch.stages.train_pool import TrainPool
 from revsearch.stages.train_runs import TrainRuns
+from revsearch.storage.folder import Folder
 from revsearch.storage.local import LocalStore
+from revsearch.storage.roots import Place
 from tests.stages.clusters import Nodes, cluster_of, node_that_does_not_see
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -38,16 +40,20 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "pictures"
 
 
+def places(*folders: Path) -> list[Place]:
+    return [Place(Folder(folder), "") for folder in folders]
+
+
 def test_a_head_without_cpus_is_no_node_to_work_on(nodes: Nodes) -> None:
     assert {node.id for node in working_nodes()} == nodes.ids
     assert cluster.n_cpus() == 1
 
 
 def test_what_all_nodes_share_is_seen_once_and_leaves_nothing(nodes: Nodes, store: LocalStore, folder: Path) -> None:
-    cluster.connect(Resources(), store, [str(folder), str(folder / "none"), "s3://bucket/pictures"])
+    cluster.connect(Resources(), store, places(folder, folder / "none"))
     assert [*store.list("")] == []
     began = time.monotonic()
-    cluster.connect(Resources(), store, [str(folder)])
+    cluster.connect(Resources(), store, places(folder))
     assert time.monotonic() - began < 0.1
 
 
@@ -90,7 +96,7 @@ class TestANodeThatSeesLess:
             node_that_does_not_see(folder, nodes.address),
             pytest.raises(InvalidSpec, match=rf"the pictures of {folder} are not there: use s3://"),
         ):
-            cluster.connect(Resources(), store, [str(folder)])
+            cluster.connect(Resources(), store, places(folder))
 
     def test_of_the_drivers_own_folder_trains_all_the_same(
         self, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -86,7 +86,7 @@ def test_many_are_asked_for_while_the_first_is_waited_for() -> None:
         assert len(rows.threads) <= THREADS
 
 
-@pytest.mark.parametrize(("size", "n_asked"), [(2**27, 3), (2**30, 2)])
+@pytest.mark.parametrize(("size", "n_asked"), [(2**27, 3), (2**30, 2), (0, THREADS + 1)])
 def test_bytes_bound_what_is_ahead(size: int, n_asked: int) -> None:
     rows = Rows(50)
     with rows.ahead(size) as ahead:

@@ -13,6 +13,7 @@ from revsearch.stages.recording import Recording, timeline_of
 from revsearch.storage.artifact import Artifact, Draft
 from revsearch.storage.card import Counts
 from revsearch.storage.local import LocalStore
+from revsearch.storage.roots import place_of
 from revsearch.timeline import WAIT, Span, Timeline
 
 
@@ -89,9 +90,9 @@ def test_who_goes_on_with_what_another_began_was_started_meanwhile() -> None:
 def test_connecting_is_recorded(monkeypatch: pytest.MonkeyPatch, store: LocalStore) -> None:
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(cluster, "connect", lambda *asked: calls.append(asked))
-    recording = Recording("embed")
-    recording.connect(Resources(), store, ["/in"])
-    assert calls == [(Resources(), store, ["/in"])]
+    recording, pictures = Recording("embed"), [place_of("/in/a.jpg")]
+    recording.connect(Resources(), store, pictures)
+    assert calls == [(Resources(), store, pictures)]
     assert list(recording.seconds) == ["start"]
 
 

@@ -58,6 +58,15 @@ def test_copies_keep_their_name(bucket: str, tmp_path: Path) -> None:
         local_copy(f"{bucket}/lists/b.csv", tmp_path)
 
 
+def test_a_copy_has_a_name_that_files_may_have(bucket: str, moto: Server, tmp_path: Path) -> None:
+    name = "é" * 400 + ".csv"
+    moto.fill(bucket, {name: b"list"})
+    for path in (local_copy(f"{bucket}/{name}", tmp_path), kept_copy(f"{bucket}/{name}", tmp_path)):
+        assert (path.suffix, path.read_bytes()) == (".csv", b"list")
+    with pytest.raises(InvalidSpec, match=f"{bucket}/lists/: expected an object"):
+        local_copy(f"{bucket}/lists/", tmp_path)
+
+
 def test_a_kept_copy_is_fetched_once_until_it_changes(
     bucket: str, moto: Server, in_environment_of: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from revsearch.storage.manifests import (
     concatenate,
     decode_manifest,
     encode_manifest,
+    examples,
     locate,
     note_roots,
 )
@@ -239,3 +240,14 @@ ROOTS = {
 def test_the_longest_prefix_that_fits_tells_the_place(id: str, location: str | None, expected: tuple[str, str]) -> None:
     block = dataclasses.replace(manifest(2), ids=column("x", id), locations=column(None, location))
     assert locate(block, 1, ROOTS) == Place(Folder(Path(expected[1])), expected[0])
+
+
+def test_an_example_of_each_root() -> None:
+    ids = column("query/b.jpg", "query/a.jpg", "gallery/deep/a.jpg")
+    found = examples(dataclasses.replace(manifest(3), ids=ids, locations=column(None, None, None)), ROOTS)
+    assert {(place.root.uri, place.location) for place in found} == {
+        ("/all", ""),
+        ("/g", ""),
+        ("/d", "a.jpg"),
+        ("/q", "b.jpg"),
+    }

@@ -50,13 +50,16 @@ class _BrokenOff(StoreUnavailable):
 def _read_once(client: Any, address: S3Address, max_bytes: int | None) -> Body:
     with mapped(str(address)):
         answer = client.get_object(Bucket=address.bucket, Key=address.key)
-    size, body = int(answer["ContentLength"]), answer["Body"]
-    if max_bytes is not None and size > max_bytes:
-        body.close()
-        raise TooLarge(size)
+    size, body = answer.get("ContentLength"), answer["Body"]  # some servers send in chunks, without a length
     try:
+        if max_bytes is not None and size is not None and size > max_bytes:
+            raise TooLarge(size)
         with mapped(str(address)):
-            return Body(body.read(), answer["ETag"].strip('"'), answer["Metadata"])
+            data = body.read() if size is not None or max_bytes is None else body.read(max_bytes + 1)
     except StoreUnavailable as error:
+        raise _BrokenOff(str(error)) from error.__cause__
+    finally:
         body.close()
-        raise _BrokenOff(str(error)) from error
+    if max_bytes is not None and len(data) > max_bytes:
+        raise TooLarge(len(data))
+    return Body(data, answer["ETag"].strip('"'), answer["Metadata"])

@@ -9,22 +9,25 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
 from botocore.loaders import create_loader
 
 from revsearch.errors import InvalidSpec
 from revsearch.storage.s3.failures import mapped
 from revsearch.storage.s3.patience import Patience
 
-MAX_CONNECTIONS = 64  # of one process: threads that read images, and parts of transfers
+_MAX_CONNECTIONS = 64  # of one process: threads that read images, and parts of transfers
+_METADATA_TRIES = 3  # of a machine's role, whose service is busy where many workers begin together
 
 _LOCKS: dict[int, threading.RLock] = {}  # by process: one that is forked may find its parent's locked
 
@@ -40,28 +43,24 @@ class Endpoint:
         url: None for Amazon's own.
         region: None for the server's default.
         addressing: `virtual` where the bucket is to be part of the host name, None for what suits the server.
+        anonymous: whether requests go unsigned, as public buckets take them. Decided once, for all processes of a job:
+            one that finds no credentials later must not go on without.
     """
 
     url: str | None = None
     region: str | None = None
     addressing: str | None = None
+    anonymous: bool = False
 
     @classmethod
-    def of_environment(cls) -> Self:
+    def of_environment(cls) -> "Endpoint":
         """Return what this process is configured for: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION,
         AWS_DEFAULT_REGION, AWS_PROFILE and the files of the AWS command line.
 
         Raises:
             InvalidSpec: where that configuration cannot be used.
         """
-        with _configuring():
-            session = _session(os.environ.get("AWS_REGION"))
-            plain = Config(signature_version=UNSIGNED)
-            asked = session.client("s3", config=plain).meta
-            amazon = session.client("s3", config=plain.merge(Config(ignore_configured_endpoint_urls=True))).meta
-        own = asked.endpoint_url != amazon.endpoint_url
-        addressing = (asked.config.s3 or {}).get("addressing_style")
-        return cls(asked.endpoint_url if own else None, session.region_name, addressing)
+        return _of_environment(frozenset((name, os.environ[name]) for name in os.environ if name.startswith("AWS_")))
 
 
 def client_of(endpoint: Endpoint, *, patient: bool = True) -> Any:
@@ -72,23 +71,43 @@ def client_of(endpoint: Endpoint, *, patient: bool = True) -> Any:
     Raises:
         InvalidSpec: where the configuration cannot be used.
     """
-    with one_at_a_time():
+    # Threads that begin together would make one each, for seconds.
+    with _LOCKS.setdefault(os.getpid(), threading.RLock()):
         return _client(endpoint, _PATIENT if patient else _IMPATIENT, os.getpid())
 
 
-def one_at_a_time() -> AbstractContextManager[object]:
-    """Return this process's lock for making clients: threads that begin together would make one each, for seconds."""
-    return _LOCKS.setdefault(os.getpid(), threading.RLock())
+def forget() -> None:
+    """Forget the clients and the configuration of this process: it is about to be configured anew."""
+    _client.cache_clear()
+    _of_environment.cache_clear()
+
+
+@lru_cache(maxsize=4)
+def _of_environment(variables: frozenset[tuple[str, str]]) -> Endpoint:  # noqa: ARG001  # the key of the cache
+    with _configuring():
+        session = _session(os.environ.get("AWS_REGION"))
+        plain = Config(signature_version=UNSIGNED)
+        asked = session.client("s3", config=plain).meta
+        amazon = session.client("s3", config=plain.merge(Config(ignore_configured_endpoint_urls=True))).meta
+        anonymous = _is_anonymous(session)
+    url = asked.endpoint_url if asked.endpoint_url != amazon.endpoint_url else None
+    if url is not None and "@" in urlsplit(url).netloc:
+        raise InvalidSpec(
+            "AWS_ENDPOINT_URL: expected an address without user and password; keys have variables of theirs"
+        )
+    return Endpoint(url, session.region_name, (asked.config.s3 or {}).get("addressing_style"), anonymous)
 
 
 @lru_cache
 def _client(endpoint: Endpoint, patience: Patience, process: int) -> Any:  # noqa: ARG001  # see below
     """Make a client; a process that was forked makes its own, and leaves its parent's connections alone."""
     with _configuring():
-        session = _session(endpoint.region)
+        session = _session(endpoint.region, _METADATA_TRIES)
+        if not endpoint.anonymous and session.get_credentials() is None:
+            raise NoCredentialsError
         config = Config(
-            signature_version=UNSIGNED if _is_anonymous(session) else None,
-            max_pool_connections=MAX_CONNECTIONS,
+            signature_version=UNSIGNED if endpoint.anonymous else None,
+            max_pool_connections=_MAX_CONNECTIONS,
             connect_timeout=patience.connect_s,
             read_timeout=patience.read_s,
             retries={"mode": "standard", "total_max_attempts": 1},  # `Patience` tries again
@@ -105,9 +124,11 @@ def _client(endpoint: Endpoint, patience: Patience, process: int) -> Any:  # noq
     return client
 
 
-def _session(region: str | None) -> Any:
+def _session(region: str | None, metadata_tries: int | None = None) -> Any:
     core = botocore.session.get_session()
     core.register_component("data_loader", _loader())
+    if metadata_tries is not None:
+        core.set_config_variable("metadata_service_num_attempts", metadata_tries)
     return boto3.Session(botocore_session=core, region_name=region)
 
 

@@ -1,5 +1,6 @@
 """What S3 and boto3 answer when something is wrong, as our own errors."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,19 +13,21 @@ from urllib3.exceptions import HTTPError
 from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
 from revsearch.storage.store import NO_ROOM, NOT_USABLE
 
-MAY_PASS = (
+_NO_ANSWER = (
     boto.HTTPClientError,
     boto.ConnectionError,
     boto.ResponseStreamingError,
     boto.IncompleteReadError,
-    boto.CapacityNotAvailableError,
     RetriesExceededError,
     HTTPError,
 )
+_OWN_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
+_OF_ROLES = {"iam-role", "container-role"}  # providers of credentials that ask a service of the machine
 _PASSING_STATUS = {408, 409, 429, 500, 502, 503, 504}  # 409: another write to the key was under way
 # The first comes after a slow body; the others where a body did not arrive as it was sent.
 _PASSING_CODES = {"RequestTimeout", "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"}
 _NO_ROOM = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"}
+_NO_UPLOAD = "NoSuchUpload"
 _ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _ABOUT_KEYS = {
     "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed",
@@ -38,6 +41,7 @@ _OF_CREDENTIALS = (
     boto.SSOError,
     boto.TokenRetrievalError,
 )
+_RETRIES = re.compile(r" \(reached max retries: \d+\)")  # botocore's, which are off
 _CREDENTIALS = (
     "; look at AWS_PROFILE, AWS_ACCESS_KEY_ID and what `aws sts get-caller-identity` says; without credentials only "
     "public buckets can be read"
@@ -58,20 +62,37 @@ def mapped(where: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _answered(error, where) from error
-    except MAY_PASS as error:
-        raise _not_whole(where, error) from error
-    except OSError as error:
-        raise _of_this_machine(error, where) from error
+    except FileNotFoundError:  # of a file that is uploaded: nobody's answer
+        raise
     except RecursionError as error:  # botocore asks for the region, is sent elsewhere again, and so on
         raise InvalidSpec(f"{where}: every answer leads elsewhere: no S3 server, or https:// is needed") from error
-    except (BotoCoreError, Boto3Error) as error:
-        hint = _CREDENTIALS if isinstance(error, _OF_CREDENTIALS) else ""
-        raise InvalidSpec(f"{where}: {_said(error)}{hint}") from error
+    except (BotoCoreError, Boto3Error, HTTPError) as error:
+        if is_silence(error):
+            raise _not_whole(where, error) from error
+        raise InvalidSpec(f"{where}: {said_by(error)}{_hint(error)}") from error
+    except OSError as error:
+        raise _of_this_machine(error, where) from error
+
+
+def is_silence(error: BaseException | None) -> bool:
+    """Say whether there was no answer, or not a whole one, and another time there may be."""
+    if isinstance(error, boto.CredentialRetrievalError):
+        return error.kwargs.get("provider") in _OF_ROLES
+    own = isinstance(error, boto.SSLError) and _OWN_CERTIFICATE in str(error)
+    return isinstance(error, (*_NO_ANSWER, boto.MetadataRetrievalError)) and not own
 
 
 def may_pass(status: int, code: str) -> bool:
     """Say whether an answer that is an error may be another when it is asked for again."""
     return status in _PASSING_STATUS or code in _PASSING_CODES
+
+
+def said_by(error: BaseException | None) -> str:
+    """Return what boto3 says, in one line: names of keys and buckets in it may hold any character."""
+    # The first line of what is wrong with parameters says no more than that there are others.
+    said = str(error.kwargs["report"]) if isinstance(error, boto.ParamValidationError) else str(error)
+    words = " ".join(_RETRIES.sub("", said).split())
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in words) or type(error).__name__
 
 
 def status_of(error: ClientError) -> int:
@@ -89,6 +110,11 @@ def is_about_keys(error: ClientError) -> bool:
     return _code(error) in _ABOUT_KEYS
 
 
+def is_without_upload(error: BaseException | None) -> bool:
+    """Say whether an upload in parts is not under way: also where a request whose answer was lost has ended it."""
+    return isinstance(error, ClientError) and _code(error) == _NO_UPLOAD
+
+
 def _answered(error: ClientError, where: str) -> RevsearchError:
     code, status = _code(error), status_of(error)
     said = f"{where}: {status} {code}: {error.response.get('Error', {}).get('Message') or 'no message'}"
@@ -96,6 +122,8 @@ def _answered(error: ClientError, where: str) -> RevsearchError:
         return DiskFull(f"{said}; make room and run the command again")
     if is_without_bucket(error):
         return InvalidSpec(f"{said}; the bucket must be made before: `aws s3 mb`")
+    if code == _NO_UPLOAD:
+        return StoreUnavailable(f"{said}; try again")
     if status == 404:
         return MissingArtifact(f"nothing at {where}")
     if may_pass(status, code):
@@ -119,8 +147,10 @@ def _code(error: ClientError) -> str:
 
 
 def _not_whole(where: str, error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"{where}: no answer, or not a whole one: {_said(error)}; try again")
+    return StoreUnavailable(f"{where}: no answer, or not a whole one: {said_by(error)}; try again")
 
 
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _hint(error: Exception) -> str:
+    if isinstance(error, boto.SSLError):
+        return "; look at AWS_CA_BUNDLE, which names the file with your own authority's certificate"
+    return _CREDENTIALS if isinstance(error, _OF_CREDENTIALS) else ""

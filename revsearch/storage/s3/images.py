@@ -5,10 +5,9 @@ from botocore.exceptions import ClientError, ParamValidationError
 from revsearch.errors import InvalidSpec, MissingArtifact, StoreUnavailable
 from revsearch.rejects import Reason, Rejection
 from revsearch.storage.s3.address import S3Address
-from revsearch.storage.s3.bodies import TooLarge
-from revsearch.storage.s3.client import Endpoint
-from revsearch.storage.s3.direct import read_directly
-from revsearch.storage.s3.failures import is_about_keys, is_without_bucket, status_of
+from revsearch.storage.s3.bodies import TooLarge, read_body
+from revsearch.storage.s3.client import Endpoint, client_of
+from revsearch.storage.s3.failures import is_about_keys, is_without_bucket, mapped, said_by, status_of
 
 _FORBIDDEN = 403
 
@@ -22,29 +21,49 @@ def read_object(endpoint: Endpoint, address: S3Address, max_bytes: int) -> bytes
         InvalidSpec: where the keys of this process are refused: no object will be had.
     """
     try:
-        data = read_directly(endpoint, address, max_bytes)
+        data = read_body(client_of(endpoint), address, max_bytes).data
     except TooLarge as error:
         raise _rejection(Reason.TOO_MANY_BYTES, address, f"{error}, expected at most {max_bytes}") from error
     except MissingArtifact as error:
         raise _rejection(Reason.MISSING, address, "no such object") from error
     except StoreUnavailable as error:
-        raise _rejection(Reason.STORE_ERROR, address, _told(error)) from error
+        raise _rejection(Reason.STORE_ERROR, address, said_by(error.__cause__)) from error
     except InvalidSpec as error:
         if (reason := _reason(error.__cause__)) is None:
             raise
-        raise _rejection(reason, address, _told(error)) from error
+        raise _rejection(reason, address, said_by(error.__cause__)) from error
     if not data:
         raise _rejection(Reason.EMPTY, address, "no bytes")
     return data
 
 
+def require_any(endpoint: Endpoint, prefix: S3Address, example: S3Address | None) -> None:
+    """See whether any object below a prefix will be had: whoever may not list it may be allowed to read `example`.
+
+    Raises:
+        InvalidSpec: where the bucket is not there, or access is denied.
+        StoreUnavailable: where nobody answers, within seconds.
+    """
+    client, folder = client_of(endpoint, patient=False), prefix.folder
+    try:
+        with mapped(str(prefix)):
+            client.list_objects_v2(Bucket=folder.bucket, Prefix=folder.key, MaxKeys=1)
+    except InvalidSpec as denied:
+        if _reason(denied.__cause__) is not Reason.PERMISSION:
+            raise
+        if example is None:
+            return
+        try:
+            with mapped(str(example)):
+                client.head_object(Bucket=example.bucket, Key=example.key)
+        except MissingArtifact:  # it may be looked for
+            return
+        except InvalidSpec:
+            raise denied from None
+
+
 def _rejection(reason: Reason, address: S3Address, why: str) -> Rejection:
     return Rejection(reason, f"{str(address)!r}: {why}")
-
-
-def _told(error: Exception) -> str:
-    """Return what boto3 said, which names no key: a row of a list may be called anything, and a message is one line."""
-    return str(error.__cause__).partition("\n")[0]
 
 
 def _reason(cause: BaseException | None) -> Reason | None:

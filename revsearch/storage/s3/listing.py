@@ -15,11 +15,11 @@ from revsearch.storage.roots import Facts
 from revsearch.storage.s3.address import SCHEME, S3Address
 from revsearch.storage.s3.client import Endpoint, client_of
 from revsearch.storage.s3.failures import mapped
+from revsearch.storage.s3.pages import PAGE, entries
 from revsearch.storage.sources.listing import Found, Listing
 from revsearch.storage.sources.walk import NO_PICTURES
 
 _ASKED_AT_ONCE = 16
-_PAGE = 1_000  # keys, the most that S3 gives
 LONGEST_KEY = 1_024  # bytes
 _ABOVE_ALL = "\U0010ffff"  # sorts after every other character
 
@@ -33,7 +33,7 @@ def list_below(endpoint: Endpoint, root: S3Address) -> Listing:
         RevsearchError: as `mapped`.
     """
     folder, found, hidden = root.folder, Found(), set[str]()
-    for entry in _entries(endpoint, folder):
+    for entry in entries(client_of(endpoint), folder):
         key = str(entry["Key"]).removeprefix(folder.key)
         if (name := _hidden(key)) is not None:
             hidden.add(name)
@@ -78,20 +78,8 @@ def _version(etag: str) -> int:
     return int.from_bytes(hashlib.sha256(etag.encode()).digest()[:8], "little", signed=True)
 
 
-def _entries(endpoint: Endpoint, prefix: S3Address, **asked: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects whose keys begin with that of `prefix`, in the order of their keys."""
-    client, where = client_of(endpoint), {"Bucket": prefix.bucket, "Prefix": prefix.key}
-    while True:
-        with mapped(str(prefix)):
-            page = client.list_objects_v2(**where, **asked, MaxKeys=_PAGE)
-        yield from page.get("Contents", ())
-        if not page.get("IsTruncated"):
-            return
-        asked = {"ContinuationToken": page["NextContinuationToken"]}
-
-
 def _in_runs(wanted: list[_Wanted]) -> Iterator[list[_Wanted]]:
-    size = max(_PAGE, -(-len(wanted) // _ASKED_AT_ONCE))
+    size = max(PAGE, -(-len(wanted) // _ASKED_AT_ONCE))
     return (wanted[start : start + size] for start in range(0, len(wanted), size))
 
 
@@ -102,7 +90,7 @@ def _learn(facts: Facts, endpoint: Endpoint, bucket: str, wanted: list[_Wanted])
     try:
         while todo:
             with mapped(f"{SCHEME}{bucket}"):
-                page = client.list_objects_v2(Bucket=bucket, StartAfter=after, MaxKeys=_PAGE)
+                page = client.list_objects_v2(Bucket=bucket, StartAfter=after, MaxKeys=PAGE)
             last = _take(page, todo, facts)
             after = max(last, _just_before(todo[0][0])) if todo else last
     except InvalidSpec:
@@ -111,13 +99,13 @@ def _learn(facts: Facts, endpoint: Endpoint, bucket: str, wanted: list[_Wanted])
 
 def _take(page: dict[str, Any], todo: deque[_Wanted], facts: Facts) -> str:
     """Take from `todo` what a page tells of, and return the last key of the page."""
-    entries = {str(entry["Key"]): entry for entry in page.get("Contents", ())}
-    ends, last = not page.get("IsTruncated"), max(entries, default="")
-    if not entries and not ends:
+    found = {str(entry["Key"]): entry for entry in page.get("Contents", ())}
+    ends, last = not page.get("IsTruncated"), max(found, default="")
+    if not found and not ends:
         raise StoreUnavailable("a page without keys says that there are more; try again")
     while todo and (ends or todo[0][0] <= last):
         key, place = todo.popleft()
-        if (entry := entries.get(key)) is not None:
+        if (entry := found.get(key)) is not None:
             facts.sizes[place], facts.versions[place] = int(entry["Size"]), _version(entry["ETag"])
     return last
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from revsearch.storage.s3.failures import MAY_PASS, may_pass
+from revsearch.storage.s3.failures import is_silence, may_pass
 
 _FIRST_WAIT_S = 0.1
 _LONGEST_WAIT = 1 / 12  # of all the time there is
@@ -52,6 +52,6 @@ def _begin(params: dict[str, Any], **_: object) -> None:
 
 def _failed_for_now(response: Any, caught_exception: Exception | None) -> bool:
     if response is None:
-        return isinstance(caught_exception, MAY_PASS)
+        return is_silence(caught_exception)
     http, parsed = response
     return may_pass(http.status_code, str(parsed.get("Error", {}).get("Code", "")))

@@ -1,20 +1,17 @@
 """A prefix of a bucket as the place where images lie; see `roots.Root`."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from revsearch.rejects import Reason, Rejection
-from revsearch.storage.names import decode_id, tidied
+from revsearch.storage.names import decode_id, is_url, tidied
 from revsearch.storage.roots import Facts
 from revsearch.storage.s3.address import SCHEME, S3Address, is_s3, root_that_allows
 from revsearch.storage.s3.client import Endpoint
-from revsearch.storage.s3.images import read_object
+from revsearch.storage.s3.images import read_object, require_any
 from revsearch.storage.s3.listing import LONGEST_KEY, encode_key, facts_of, list_below
 from revsearch.storage.sources import Listing
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,12 @@ class Prefix:
         """Yes: each object is an answer to wait for."""
         return True
 
+    def require_reachable(self, example: str) -> None:
+        """See `Root.require_reachable`: a listing; a HEAD of the example where only listing is denied."""
+        if self.uri != SCHEME:  # buckets that rows name are the rows' own risk
+            known = self._address_if_any(example) if example else None
+            require_any(self.endpoint, S3Address.parse(self.uri), known)
+
     def read(self, location: str, *, max_bytes: int, follow_symlinks: bool = False) -> bytes:  # noqa: ARG002  # no links here
         """See `Root.read`."""
         return read_object(self.endpoint, self._address(location), max_bytes)
@@ -57,13 +60,13 @@ class Prefix:
         """See `Root.location_of`."""
         if is_s3(uri):
             return encode_key(uri.removeprefix(self._base)) if uri.startswith(self._base) else uri
-        if _URL.match(uri) or uri.startswith("/"):
+        if is_url(uri) or uri.startswith("/"):
             return uri
         return tidied(uri) or uri
 
     def uri_of(self, location: str) -> str:
         """See `Root.uri_of`."""
-        return location if _URL.match(location) else self._base + location
+        return location if is_url(location) else self._base + location
 
     @property
     def _base(self) -> str:
@@ -76,7 +79,7 @@ class Prefix:
         Raises:
             Rejection: `outside_root`, or `missing` where no key has such a name.
         """
-        if _URL.match(location):
+        if is_url(location):
             allowed = root_that_allows(location)
             raise _outside(location, f"expected an address below {self.uri}{allowed}")
         if location.startswith("/") or "\0" in location or ".." in location.split("/"):

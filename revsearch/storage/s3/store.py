@@ -10,26 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
-from s3transfer.manager import TransferConfig, TransferManager
-
 from revsearch.errors import MissingArtifact
-from revsearch.storage.s3 import conditional
+from revsearch.storage.s3 import conditional, transfers
 from revsearch.storage.s3.address import S3Address
-from revsearch.storage.s3.bodies import TRIES, Body, read_body
+from revsearch.storage.s3.bodies import Body, read_body
 from revsearch.storage.s3.client import Endpoint, client_of
 from revsearch.storage.s3.failures import mapped
+from revsearch.storage.s3.pages import entries
 from revsearch.storage.s3.probe import require_conditional_writes
 from revsearch.storage.store import KeyInfo, is_key, missing, require_key, require_prefix
-
-# Bounds what a download holds in memory to 16 MiB; an upload reads its file as it sends it.
-_TRANSFERS = TransferConfig(
-    multipart_threshold=16 * 2**20,
-    multipart_chunksize=16 * 2**20,
-    max_request_concurrency=8,
-    io_chunksize=2**18,
-    max_io_queue_size=64,
-    num_download_attempts=TRIES,
-)
 
 
 @dataclass(frozen=True)
@@ -78,31 +67,25 @@ class S3Store:
     def upload(self, key: str, path: Path) -> None:
         """See `Store.upload`: in parts, where it is large."""
         place = self._place(key)
-        with self._mapped(key), TransferManager(self._client, _TRANSFERS) as transfers:
-            transfers.upload(str(path), place.bucket, place.key).result()
+        with self._mapped(key):
+            transfers.upload(self._client, path, place)
 
     def download(self, key: str, folder: Path) -> Path:
         """See `Store.download`: a copy, in ranges where it is large."""
         place = self._place(key)
         path = folder / f"{uuid.uuid4().hex}{PurePosixPath(key).suffix}"  # the same key may be there already
-        with self._mapped(key), TransferManager(self._client, _TRANSFERS) as transfers:
-            transfers.download(place.bucket, place.key, str(path)).result()
+        with self._mapped(key):
+            transfers.download(self._client, place, path)
         return path
 
     def list(self, prefix: str) -> Iterator[KeyInfo]:
         """See `Store.list`: a request for every 1,000 keys."""
         require_prefix(prefix)
         folder = self.root.folder
-        lister = self._client.get_paginator("list_objects_v2")
-        pages = iter(lister.paginate(Bucket=folder.bucket, Prefix=f"{folder.key}{prefix}"))
-        while True:
-            with self._mapped(prefix):
-                if (page := next(pages, None)) is None:
-                    return
-            for found in page.get("Contents", ()):
-                key = str(found["Key"]).removeprefix(folder.key)
-                if is_key(key):  # others may have made what is none: folders, by consoles
-                    yield KeyInfo(key, int(found["Size"]))
+        for found in entries(self._client, S3Address(folder.bucket, f"{folder.key}{prefix}")):
+            key = str(found["Key"]).removeprefix(folder.key)
+            if is_key(key):  # others may have made what is none: folders, by consoles
+                yield KeyInfo(key, int(found["Size"]))
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""

@@ -30,6 +30,13 @@ def test_one_that_always_breaks_off_is_not_there(reached: Reached, address: S3Ad
     assert reached.proxy.counts["GetObject"] == bodies.TRIES
 
 
+def test_one_whose_length_nobody_tells(reached: Reached, address: S3Address) -> None:
+    client = reached.by(always(Fault.CHUNKED, "GetObject"))._client  # type: ignore[attr-defined]  # an S3Store
+    assert read_body(client, address).data == read_body(client, address, max_bytes=len(DATA)).data == DATA
+    with pytest.raises(TooLarge):
+        read_body(client, address, max_bytes=len(DATA) - 1)
+
+
 def test_one_that_is_too_large_is_not_read(reached: Reached, address: S3Address) -> None:
     client = reached.store._client  # type: ignore[attr-defined]  # an S3Store
     with pytest.raises(TooLarge) as told:

@@ -91,12 +91,26 @@ def test_a_worker_asks_the_server_that_it_was_told_of(configured: Callable[..., 
     assert client_of(amazon).meta.endpoint_url == "https://s3.us-west-1.amazonaws.com"
 
 
+def test_who_is_told_to_sign_never_asks_without(configured: Callable[..., Endpoint]) -> None:
+    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_EC2_METADATA_DISABLED": "true"}
+    assert configured(**nobody).anonymous
+    assert configured(AWS_NO_SIGN_REQUEST="true").anonymous
+    signing = configured()
+    assert not signing.anonymous
+    configured(**nobody)
+    with pytest.raises(InvalidSpec, match="Unable to locate credentials"):
+        client_of(signing)
+    configured()
+    client_of(signing)  # that there were none is not kept
+
+
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
         ({"AWS_PROFILE": "gone"}, "gone"),
         ({"AWS_ENDPOINT_URL": "no address"}, "no address"),
         ({"AWS_ENDPOINT_URL": "http://"}, "http://"),
+        ({"AWS_ENDPOINT_URL": "http://user:word@a.example"}, "^AWS_ENDPOINT_URL: .* without user and password"),
         ({"AWS_SECRET_ACCESS_KEY": None}, "(?i)secret"),
         ({"AWS_CONFIG_FILE": __file__}, "test_client.py"),
         ({"AWS_REGION": "no region"}, "no region"),

@@ -38,8 +38,14 @@ def answer(status: int, code: str, message: str = "said") -> ClientError:
         (boto.ReadTimeoutError(endpoint_url="http://e"), StoreUnavailable, "no answer, or not a whole one"),
         (boto.IncompleteReadError(actual_bytes=1, expected_bytes=2), StoreUnavailable, "not a whole one"),
         (ConnectionResetError(errno.ECONNRESET, "reset"), StoreUnavailable, "reset"),
+        (boto.SSLError(endpoint_url="https://e", error="EOF"), StoreUnavailable, "SSL validation failed"),
+        (boto.SSLError(endpoint_url="https://e", error="CERTIFICATE_VERIFY_FAILED"), InvalidSpec, "AWS_CA_BUNDLE"),
+        (boto.MetadataRetrievalError(error_msg="time-out"), StoreUnavailable, "time-out"),
+        (boto.CredentialRetrievalError(provider="iam-role", error_msg="busy"), StoreUnavailable, "busy"),
+        (boto.CredentialRetrievalError(provider="sso", error_msg="gone"), InvalidSpec, "gone; look at AWS_PROFILE"),
+        (answer(404, "NoSuchUpload"), StoreUnavailable, "404 NoSuchUpload"),
         (boto.ProfileNotFound(profile="p"), InvalidSpec, r"profile \(p\).*look at AWS_PROFILE"),
-        (boto.ParamValidationError(report="bad name"), InvalidSpec, "(?s)Parameter validation failed.*bad name"),
+        (boto.ParamValidationError(report="bad name"), InvalidSpec, "s3://b/k: bad name"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), DiskFull, "no room left on this machine"),
         (PermissionError(errno.EACCES, "denied", "/tmp/x"), InvalidSpec, "denied at /tmp/x"),
     ],
@@ -52,6 +58,6 @@ def test_what_went_wrong_is_told_as_our_own(raised: Exception, expected: type[Re
 
 
 def test_a_mistake_of_our_own_stays_one() -> None:
-    for mistake in (ValueError("mine"), TypeError("mine"), KeyError("mine")):
+    for mistake in (ValueError("mine"), TypeError("mine"), KeyError("mine"), FileNotFoundError("mine")):
         with pytest.raises(type(mistake)), mapped("s3://b/k"):
             raise mistake

@@ -8,7 +8,7 @@ import pytest
 
 from revsearch.errors import InvalidSpec
 from revsearch.storage.roots import open_root
-from revsearch.storage.s3 import listing as module
+from revsearch.storage.s3 import listing, pages
 from revsearch.storage.sources import Listing, listing_fingerprint
 from tests.servers.faulty import Fault, always, faulty
 from tests.servers.server import Server
@@ -71,7 +71,8 @@ def test_the_fingerprint_changes_with_the_bytes_of_the_same_size(bucket: str, se
 @pytest.fixture
 def many(server: Server, in_environment_of: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> str:
     """More keys than a page holds, which is 10 here."""
-    monkeypatch.setattr(module, "_PAGE", 10)
+    for module in (listing, pages):
+        monkeypatch.setattr(module, "PAGE", 10)
     in_environment_of(server)
     return server.fill(server.make_bucket(), {f"{n:04d}.jpg": b"x" * (n % 7) for n in range(25)})
 
@@ -130,7 +131,7 @@ def test_where_nobody_may_list_versions_are_never_the_same_twice(
 
 @pytest.mark.parametrize("key", ["b", "a b", "é", "\ue000", "x/y/z.jpg", "a!", "\U0010ffff"])
 def test_just_before_a_key_lies_next_to_nothing(key: str) -> None:
-    before = module._just_before(key)
+    before = listing._just_before(key)
     assert before < key
     assert before.encode() < key.encode()
 
@@ -143,4 +144,4 @@ def test_just_before_a_key_lies_next_to_nothing(key: str) -> None:
     ],
 )  # fmt: skip
 def test_hidden_keys(key: str, hidden: str | None) -> None:
-    assert module._hidden(key) == hidden
+    assert listing._hidden(key) == hidden

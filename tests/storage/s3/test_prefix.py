@@ -150,7 +150,7 @@ def test_hostile_keys_are_listed_and_found_again(
         (first(1, Fault.SLOW_DOWN, "GetObject"), b"image one"),
         (first(2, Fault.RESET, "GetObject"), b"image one"),
         (first(2, Fault.CUT, "GetObject"), b"image one"),
-        (first(1, Fault.DENIED, "GetObject"), b"image one"),  # asked twice: first directly, then by boto3
+        (always(Fault.CHUNKED, "GetObject"), b"image one"),
         (share(0.3, Fault.SLOW_DOWN, Fault.INTERNAL, Fault.RESET, Fault.CUT, Fault.LOST), b"image one"),
         (always(Fault.DENIED, "GetObject"), Reason.PERMISSION),
         (always(Fault.NOT_IMPLEMENTED, "GetObject"), Reason.STORE_ERROR),
@@ -170,6 +170,58 @@ def test_a_server_that_answers_wrongly(
         else:  # the keys of this process are refused: no row is to blame
             with pytest.raises(InvalidSpec):
                 read(root, "ape/1.jpg")
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET, Fault.CUT])
+def test_what_is_said_of_a_row_is_one_line_whatever_its_name(
+    server: Server, in_environment_of: Callable[..., None], fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("revsearch.storage.s3.bodies.TRIES", 1)
+    uri = server.fill(server.make_bucket(), {"a\x1b[31m\u202eb": b"image"})
+    with faulty(server, always(fault, "GetObject")) as proxy:
+        in_environment_of(proxy.server)
+        found = rejection(open_root(uri), "a\x1b[31m\u202eb")
+    assert found.reason is Reason.STORE_ERROR
+    assert str(found).isprintable()
+
+
+def planned(**faults: Fault) -> Plan:
+    return lambda asked: faults.get(asked.operation)
+
+
+@pytest.mark.parametrize(
+    ("example", "faults", "raised"),
+    [
+        ("ape/1.jpg", {}, None),
+        ("gone.jpg", {"ListObjectsV2": Fault.DENIED}, None),
+        ("ape/1.jpg", {"ListObjectsV2": Fault.DENIED}, None),
+        ("", {"ListObjectsV2": Fault.DENIED}, None),
+        ("../x", {"ListObjectsV2": Fault.DENIED}, None),
+        ("ape/1.jpg", {"ListObjectsV2": Fault.DENIED, "HeadObject": Fault.DENIED}, "403 AccessDenied"),
+        ("ape/1.jpg", {"ListObjectsV2": Fault.EXPIRED}, "ExpiredToken"),
+    ],
+)
+def test_what_is_denied_altogether_is_seen_before_any_work(
+    uri: str,
+    server: Server,
+    in_environment_of: Callable[..., None],
+    example: str,
+    faults: dict[str, Fault],
+    raised: str | None,
+) -> None:
+    with faulty(server, planned(**faults)) as proxy:
+        in_environment_of(proxy.server)
+        if raised is None:
+            open_root(uri).require_reachable(example)
+        else:
+            with pytest.raises(InvalidSpec, match=raised):
+                open_root(uri).require_reachable(example)
+
+
+def test_a_bucket_that_is_gone_is_seen_before_any_work(uri: str) -> None:
+    with pytest.raises(InvalidSpec, match="NoSuchBucket"):
+        open_root("s3://no-such-bucket-here/set").require_reachable("a.jpg")
+    open_root("s3://").require_reachable("no-such-bucket-here/a.jpg")  # which one row alone may name
 
 
 def test_an_object_that_is_read_costs_one_request(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from revsearch.errors import CorruptArtifact
+from revsearch.errors import CorruptArtifact, StoreUnavailable
 from revsearch.storage.artifact import Artifact, Draft, complete, fetch, load, verify
 from revsearch.storage.card import Counts, Part
 from revsearch.storage.local import LocalStore
@@ -101,6 +101,25 @@ def test_an_upload_that_fails_leaves_no_object_and_no_part_of_one(
         reached.by(plan).upload("a", tmp_path / "large")
     assert reached.proxy.counts["AbortMultipartUpload"] == 1
     assert list(reached.truth.list("")) == []
+
+
+def test_an_upload_whose_end_was_done_though_the_answer_was_lost_is_there(reached: Reached, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(LARGE)
+    faults = [Fault.NO_UPLOAD, Fault.LOST]
+
+    def plan(asked: Asked) -> Fault | None:
+        return faults.pop() if faults and asked.operation == "CompleteMultipartUpload" else None
+
+    reached.by(plan).upload("a", tmp_path / "large")
+    assert not faults
+    assert reached.truth.read("a") == LARGE
+
+
+def test_an_upload_that_another_ended_is_told(reached: Reached, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(LARGE)
+    reached.truth.write("a", b"another's")
+    with pytest.raises(StoreUnavailable, match="NoSuchUpload"):
+        reached.by(always(Fault.NO_UPLOAD, "CompleteMultipartUpload")).upload("a", tmp_path / "large")
 
 
 def test_a_download_that_fails_leaves_no_file(reached: Reached, tmp_path: Path) -> None:
