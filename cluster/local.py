@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
+BEFORE_ANY_PATH = "RAY_AUTH_TOKEN"  # where Ray finds a token in it, it uses that one and not the one told
 TOKEN = Path("~/.config/revsearch/local-cluster-token").expanduser()
 LOOK_S = 0.5
 ANSWER_TIMEOUT_S = 120.0
@@ -39,6 +40,7 @@ def main() -> int:
     # Jobs are started as `python -m jobs.…`: by the Python that Ray runs in.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ.update(settings, PATH=path)
+    os.environ.pop(BEFORE_ANY_PATH, None)
     # A folder of its own: by the default one's, a job would be sent to the cluster that was started last here.
     folder = Path(tempfile.mkdtemp(prefix="revsearch-", dir="/tmp"))  # paths of sockets must be short
     try:
@@ -89,7 +91,8 @@ def _nodes(asked: argparse.Namespace, folder: Path) -> Iterator[list[Any]]:
             signal.signal(number, signal.default_int_handler)
         yield nodes
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave processes behind
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # a second one would leave processes behind
         for node in reversed(nodes):
             node.kill_all_processes(check_alive=False, allow_graceful=True, wait=True)
 
@@ -122,9 +125,12 @@ def _token_file() -> Path:
     """Return the file with the token, made for this user's eyes only where it is not there."""
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or TOKEN)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_hex(32))
+    if not path.exists() or not path.stat().st_size:
+        # Renamed when it is whole: whoever is killed in between leaves no empty one. mkstemp's files are 0600.
+        descriptor, written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        Path(written).replace(path)
     return path
 
 
@@ -132,6 +138,7 @@ def _tell(asked: argparse.Namespace, settings: dict[str, str]) -> None:
     print(f"# {asked.nodes} x {asked.num_cpus} CPUs; Ctrl-C here ends it. In another shell:")
     for name, value in settings.items():
         print(f"export {name}={shlex.quote(value)}")
+    print(f"unset {BEFORE_ANY_PATH}")
     sys.stdout.flush()
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -237,4 +238,68 @@ def test_the_head_may_do_what_rays_provider_does() -> None:
     assert set(re.findall(r"ec2_fail_fast\.(\w+)\(", source)) == {"create_instances"}
     allowed = set().union(*actions("aws-head-policy.json").values())
     assert allowed >= {"ec2:RunInstances", "ec2:DescribeInstances", "ec2:CreateTags", "ec2:TerminateInstances"}
-    assert CLUSTER_TAG in (CLUSTER / "aws-head-policy.json").read_text()
+
+
+def may_head(action: str, kind: str, context: dict[str, str]) -> bool:
+    """Say whether the policy lets the head do it to a resource of EC2, as IAM would."""
+    account = "" if kind == "image" else "000000000000"
+    resource = f"arn:aws:ec2:us-west-2:{account}:{kind}/some"
+    statements = json.loads((CLUSTER / "aws-head-policy.json").read_text())["Statement"]
+    return any(
+        action in statement["Action"]
+        and any(fnmatchcase(resource, pattern) for pattern in listed(statement["Resource"]))
+        and holds(statement.get("Condition", {}), context)
+        for statement in statements
+    )
+
+
+def holds(condition: dict[str, Any], context: dict[str, str]) -> bool:
+    assert condition.keys() <= {"StringEquals"}
+    return all(context.get(key) in listed(values) for key, values in condition.get("StringEquals", {}).items())
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_the_head_starts_what_ray_asks_for_and_no_other(bootstrapped: dict[str, Any], ec2: Any) -> None:
+    workers = [node for name, node in launched(bootstrapped, ec2).items() if name != "head"]
+    for node in workers:
+        as_ray_does = {
+            f"aws:RequestTag/{CLUSTER_TAG}": tags(node)[CLUSTER_TAG],
+            "ec2:InstanceType": node["InstanceType"],
+        }
+        assert may_head("ec2:RunInstances", "instance", as_ray_does)
+        for key in as_ray_does:
+            assert not may_head("ec2:RunInstances", "instance", {**as_ray_does, key: "other"})
+            left = {name: value for name, value in as_ray_does.items() if name != key}
+            assert not may_head("ec2:RunInstances", "instance", left)
+    policy = json.loads((CLUSTER / "aws-head-policy.json").read_text())
+    (types,) = (
+        statement["Condition"]["StringEquals"]["ec2:InstanceType"]
+        for statement in policy["Statement"]
+        if statement["Sid"] == "StartNodesOfThisCluster"
+    )
+    assert set(types) == {node["InstanceType"] for node in workers}
+
+
+@pytest.mark.parametrize(
+    "kind", ["image", "key-pair", "network-interface", "security-group", "spot-instances-request", "subnet", "volume"]
+)
+def test_the_head_starts_nodes_from_what_has_no_tags(kind: str) -> None:
+    assert may_head("ec2:RunInstances", kind, {})
+
+
+@pytest.mark.parametrize("action", ["ec2:CreateTags", "ec2:TerminateInstances"])
+def test_the_head_touches_nodes_of_this_cluster_alone(action: str) -> None:
+    tag = f"ec2:ResourceTag/{CLUSTER_TAG}"
+    assert may_head(action, "instance", {tag: "revsearch"})
+    assert not may_head(action, "instance", {tag: "other"})
+    assert not may_head(action, "instance", {})
+    # A tag that the head could put on a node of others would make it one of the cluster's.
+    assert not may_head(action, "instance", {f"aws:RequestTag/{CLUSTER_TAG}": "revsearch"})
+
+
+def test_the_head_tags_nodes_as_it_starts_them() -> None:
+    assert may_head("ec2:CreateTags", "instance", {"ec2:CreateAction": "RunInstances"})
+    assert not may_head("ec2:CreateTags", "instance", {"ec2:CreateAction": "CreateVolume"})

@@ -7,15 +7,23 @@ import copy
 import json
 import os
 import re
+import signal
 import subprocess
+import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from jobs.report import Ending, as_json
+from jobs.status import run as status_of_jobs
+from jobs.stop import _PATIENCE_S as STOPPING_TAKES_S
+from revsearch.stages.cluster_job import ClusterJob
 from tests.cluster.shipped import CLUSTER, locked_versions, secrets_in, version
 
 FILES = sorted((CLUSTER / "kuberay").glob("*.yaml"))
@@ -195,10 +203,15 @@ def test_nothing_is_public() -> None:
 def test_no_port_of_ray_is_open_to_others() -> None:
     policies = {policy["metadata"]["name"]: policy["spec"] for policy in of_kind("NetworkPolicy")}
     assert policies["nothing-comes-in"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
-    inside, jobs = policies["ray-among-itself"]["ingress"]
+    inside, jobs, metrics = policies["ray-among-itself"]["ingress"]
     selector = policies["ray-among-itself"]["podSelector"]
     assert inside == {"from": [{"podSelector": selector}]}
     assert jobs["ports"] == [{"protocol": "TCP", "port": 8265}]
+    assert metrics["ports"] == [{"protocol": "TCP", "port": 8080}]
+    (reader,) = metrics["from"]
+    (label,) = reader["namespaceSelector"]["matchLabels"].items()
+    assert "kubectl label namespace monitoring {}={}".format(*label) in (CLUSTER / "README.md").read_text()
+    assert label not in of_kind("Namespace")[0]["metadata"]["labels"].items()
     for cluster in CLUSTERS:
         for template in (group["template"] for group in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]):
             assert selector["matchLabels"].items() <= template["metadata"]["labels"].items()
@@ -268,41 +281,135 @@ def test_one_job_a_night() -> None:
     assert 0 < job["activeDeadlineSeconds"] < 24 * 3600
     ignored, failed = job["podFailurePolicy"]["rules"]
     assert (ignored["action"], failed["action"]) == ("Ignore", "FailJob")
-    assert not {130, 137, 143} & set(failed["onExitCodes"]["values"])
-    (container,) = job["template"]["spec"]["containers"]
+    assert ignored["onPodConditions"] == [{"type": "DisruptionTarget"}]
+    assert 143 in failed["onExitCodes"]["values"]  # a job that somebody stopped is not started again
+    assert not {1, 2, 130, 137} & set(failed["onExitCodes"]["values"])
+    pod = job["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > STOPPING_TAKES_S
+    (container,) = pod["containers"]
     assert failed["onExitCodes"]["containerName"] == container["name"]
     head = f"http://{of_kind('RayCluster')[0]['metadata']['name']}-head-svc:8265"
-    assert f"revsearch submit --address {head} --submission-id" in container["args"][0]
+    assert {"name": "RAY_API_SERVER_ADDRESS", "value": head} in container["env"]
+
+
+def told_of(id: str, status: str) -> str:
+    """What `revsearch status --json --lines 0 ID` prints."""
+    job = ClusterJob(id=id, submitted=True, status=status, entrypoint='echo \'"status": "FAILED", "STOPPED"\'')
+    server = SimpleNamespace(job=lambda _: job, log=lambda _: '"status": "FAILED"\n')
+    spec: Any = SimpleNamespace(server=lambda: server, job=(id,), lines=0)
+    return json.dumps(as_json("status", status_of_jobs(spec, None), Ending(), {}, None))  # type: ignore[arg-type]
+
+
+class Night:
+    """The script of a night as it stands, with programs of ours in place of those it calls."""
+
+    ID = "revsearch-2031-02-03"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (container,) = containers(of_kind("CronJob")[0])
+        self.command = [*container["command"], *container["args"]]
+        self.environment = {"PATH": f"{folder}:{os.environ['PATH']}", "FOLDER": str(folder)}
+        self.program("date", "echo 2031-02-03")
+        self.program("sleep", "true")
+        self.program(
+            "revsearch",
+            """
+            for id; do [[ $id = revsearch-* ]] && break; done
+            [ $1 = status ] && exec cat $FOLDER/$id.json
+            echo $1 $id $$ >> $FOLDER/calls
+            [ $1 = submit ] || exit 0
+            n=$(grep -c submit $FOLDER/calls)
+            cp $FOLDER/then-$n $FOLDER/$id.json
+            . $FOLDER/submit-$n
+            """,
+        )
+
+    def program(self, name: str, script: str) -> None:
+        (self.folder / name).write_text(f"#!/bin/bash\n{textwrap.dedent(script)}\n")
+        (self.folder / name).chmod(0o755)
+
+    def before(self, number: int, status: str) -> None:
+        """Let there be a job already."""
+        (self.folder / f"{self.ID}-{number}.json").write_text(told_of(f"{self.ID}-{number}", status))
+
+    def submitted(self, n: int, script: str, status: str) -> None:
+        """Say what the n-th call of `submit` does, and what its job is then; no status: nobody knows of it."""
+        (self.folder / f"submit-{n}").write_text(script)
+        (self.folder / f"then-{n}").write_text(told_of("some", status) if status else "")
+
+    @property
+    def calls(self) -> list[tuple[str, str]]:
+        """What was called, and the number of the try."""
+        path = self.folder / "calls"
+        words = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        return [(command, id.removeprefix(f"{self.ID}-")) for command, id, _ in words]
+
+    @property
+    def pids(self) -> list[int]:
+        return [int(line.split()[2]) for line in (self.folder / "calls").read_text().splitlines()]
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    return Night(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("codes", "tries", "code"),
-    [((0,), [1], 0), ((5,), [1], 5), ((75, 0), [1, 2], 0), ((75, 3), [1, 2], 3), ((75, 75, 75), [1, 2, 3], 75)],
+    ("ends", "tries", "code"),
+    [
+        ([(0, "SUCCEEDED")], "1", 0),
+        ([(5, "FAILED")], "1", 5),
+        ([(75, "FAILED"), (0, "SUCCEEDED")], "12", 0),
+        ([(75, "FAILED"), (3, "FAILED")], "12", 3),
+        ([(75, "FAILED"), (75, "FAILED"), (75, "FAILED")], "123", 75),
+        # The server was silent: the job may still run.
+        ([(75, "RUNNING"), (0, "SUCCEEDED")], "11", 0),
+        ([(75, "PENDING"), (75, "RUNNING"), (75, "FAILED"), (0, "SUCCEEDED")], "1112", 0),
+        ([(75, ""), (0, "SUCCEEDED")], "11", 0),
+        # Somebody stopped it.
+        ([(143, "STOPPED")], "1", 143),
+    ],
 )
-def test_a_night_is_tried_again_where_that_may_help(
-    tmp_path: Path, codes: tuple[int, ...], tries: list[int], code: int
+def test_a_night_is_tried_again_where_that_may_help_and_never_beside_itself(
+    night: Night, ends: list[tuple[int, str]], tries: str, code: int
 ) -> None:
-    """The script as it stands, with programs of ours in place of those it calls."""
-    (container,) = containers(of_kind("CronJob")[0])
-    (tmp_path / "codes").write_text("\n".join(map(str, codes)))
-    programs = {
-        "date": "echo 2031-02-03",
-        "sleep": "true",
-        "revsearch": f'echo "$5" >> {tmp_path}/ids; sed -n "$(wc -l < {tmp_path}/ids)p" {tmp_path}/codes | '
-        "(read code; exit $code)",
-    }
-    for name, script in programs.items():
-        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
-        (tmp_path / name).chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run([*container["command"], *container["args"]], env=environment, timeout=60)
+    for n, (ends_with, status) in enumerate(ends, 1):
+        night.submitted(n, f"exit {ends_with}", status)
+    done = subprocess.run(night.command, env=night.environment, timeout=60)
     assert done.returncode == code
-    assert (tmp_path / "ids").read_text().split() == [f"revsearch-2031-02-03-{number}" for number in tries]
+    assert night.calls == [("submit", number) for number in tries]
+
+
+def test_a_night_goes_on_where_a_pod_had_to_go(night: Night) -> None:
+    night.before(1, "STOPPED")
+    night.submitted(1, "exit 0", "SUCCEEDED")
+    assert subprocess.run(night.command, env=night.environment, timeout=60).returncode == 0
+    assert night.calls == [("submit", "2")]
+
+
+@pytest.mark.parametrize("during", ["submit", "sleep"])
+def test_a_job_ends_with_the_pod_that_has_to_go(night: Night, during: str) -> None:
+    wait_for_signal = "touch $FOLDER/waits; exec /bin/sleep 60"
+    night.submitted(1, wait_for_signal if during == "submit" else "exit 75", "RUNNING")
+    night.program("sleep", wait_for_signal)
+    pod = subprocess.Popen(night.command, env=night.environment)
+    try:
+        ends = time.monotonic() + 30
+        while not (night.folder / "waits").exists():
+            assert time.monotonic() < ends
+            time.sleep(0.02)
+        pod.send_signal(signal.SIGTERM)
+        assert pod.wait(20) == 143
+    finally:
+        pod.kill()
+    assert night.calls == [("submit", "1"), ("stop", "1")]
+    assert not Path(f"/proc/{night.pids[0]}").exists()  # it has ended, and may not send the job after all
 
 
 def test_commands_are_ones_we_have(revsearch: Any) -> None:
     (container,) = containers(of_kind("CronJob")[0])
-    (nightly,) = re.findall(r"-- \\\n\s*(run .*)\n", container["args"][0])
+    (nightly,) = re.findall(r" -- (run .*) &\n", re.sub(r"\\\n\s*", "", container["args"][0]))
     for command in (one("RayJob")["entrypoint"].split()[1:], nightly.split()):
         told = revsearch(command[0], *command[1:], "--k", "0")
         assert told.code == 2  # for k alone: every option is known

@@ -9,6 +9,7 @@ import yaml
 from ray._private.runtime_env.packaging import create_package
 from ray.runtime_env import RuntimeEnv
 
+from revsearch.stages import luggage
 from tests.cluster.shipped import CLUSTER, ROOT, secrets_in
 
 FILE = CLUSTER / "runtime-env.yaml"
@@ -19,6 +20,13 @@ DATA = (
     "demo/images-0/a.jpg",
     "tests/test_a.py",
     "report.png",
+    "photos/shop/a.jpg",
+    "weights/mine.onnx",
+    "mine.safetensors",
+    ".env.local",
+    "server.pem",
+    "certificates/server.key",
+    ".aws/credentials",
     "jobs/__pycache__/run.cpython-312.pyc",
     ".mypy_cache/x",
     "revsearch.egg-info/PKG-INFO",
@@ -69,6 +77,10 @@ def test_packages_are_the_nodes_own(config: dict[str, Any]) -> None:
 def test_no_secret_is_in_it(config: dict[str, Any]) -> None:
     assert secrets_in(FILE.read_text()) == []
     assert not [name for name in config["env_vars"] if "TOKEN" in name or "SECRET" in name or "KEY" in name]
+
+
+def test_what_submit_leaves_here_is_left_here_too(config: dict[str, Any]) -> None:
+    assert set(luggage.DATA) <= set(config["excludes"])
 
 
 def test_what_git_ignores_does_not_travel_either(config: dict[str, Any]) -> None:
