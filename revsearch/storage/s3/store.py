@@ -20,6 +20,7 @@ from revsearch.storage.s3.client import Endpoint, client_of
 from revsearch.storage.s3.failures import mapped
 from revsearch.storage.s3.probe import require_conditional_writes
 from revsearch.storage.store import KeyInfo, is_key, missing, require_key, require_prefix
+from revsearch.storage.threads import DaemonThreads
 
 # Bounds what a download holds in memory to 16 MiB; an upload reads its file as it sends it.
 _TRANSFERS = TransferConfig(
@@ -78,14 +79,14 @@ class S3Store:
     def upload(self, key: str, path: Path) -> None:
         """See `Store.upload`: in parts, where it is large."""
         place = self._place(key)
-        with self._mapped(key), TransferManager(self._client, _TRANSFERS) as transfers:
+        with self._mapped(key), self._transfers() as transfers:
             transfers.upload(str(path), place.bucket, place.key).result()
 
     def download(self, key: str, folder: Path) -> Path:
         """See `Store.download`: a copy, in ranges where it is large."""
         place = self._place(key)
         path = folder / f"{uuid.uuid4().hex}{PurePosixPath(key).suffix}"  # the same key may be there already
-        with self._mapped(key), TransferManager(self._client, _TRANSFERS) as transfers:
+        with self._mapped(key), self._transfers() as transfers:
             transfers.download(place.bucket, place.key, str(path)).result()
         return path
 
@@ -127,6 +128,9 @@ class S3Store:
     def require_writable(self) -> None:
         """See `Store.require_writable`: a scratch object is written under conditions, and removed."""
         require_conditional_writes(client_of(self.endpoint, patient=False), self.root)
+
+    def _transfers(self) -> Any:
+        return TransferManager(self._client, _TRANSFERS, executor_cls=DaemonThreads)
 
     def _read(self, key: str) -> Body:
         place = self._place(key)
