@@ -41,7 +41,8 @@ def run(spec: CopySpec, job: Job) -> Outcome:
     from revsearch.storage.refs import move_ref
 
     target, copying = _copying(spec, job)
-    target.require_writable()
+    if copying.writes:  # who only looks whether all is there may have leave to read alone
+        target.require_writable()
     copying.run()
     if spec.name is not None:
         move_ref(target, spec.name, str(copying.artifacts[-1]))

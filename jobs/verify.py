@@ -16,9 +16,6 @@ class VerifySpec:
 
 def run(spec: VerifySpec, job: Job) -> Outcome:
     """Verify, a line each; where any is corrupt it ends with exit 5, when all were verified."""
-    import tempfile
-    from pathlib import Path
-
     from revsearch.errors import CorruptArtifact
     from revsearch.storage.artifact import verify
     from revsearch.storage.catalog import list_artifacts, resolve
@@ -27,8 +24,7 @@ def run(spec: VerifySpec, job: Job) -> Outcome:
     for name in spec.artifacts or list_artifacts(job.store):
         try:
             artifact = resolve(job.store, name)
-            with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:
-                verify(job.store, artifact, Path(folder))
+            verify(job.store, artifact)
         except CorruptArtifact as error:
             corrupt.append(error)
             lines.append(f"{name}  corrupt")

@@ -114,12 +114,8 @@ class Draft:
     def discard_damaged(self, stem: str) -> None:
         """Remove the parts an earlier run left whose bytes are not what their name says: they are made again."""
         for part in self.found_parts(stem):
-            with tempfile.TemporaryDirectory(prefix="revsearch-") as folder:  # of its own: parts come down one by one
-                try:
-                    fetch(self.store, self.prefix, part, Path(folder))
-                except CorruptArtifact as error:
-                    _LOG.warning("%s", error)
-                    self.store.delete(f"{self.prefix}/{part.name}")
+            if not is_whole(self.store, self.prefix, part):
+                self.store.delete(f"{self.prefix}/{part.name}")
 
     def commit(
         self,
@@ -261,10 +257,29 @@ def _rejected(store: Store, prefix: str, parts: list[Part]) -> list[tuple[str, s
     return sorted((row["id"], row["reason"]) for table in tables for row in table.to_pylist())
 
 
-def verify(store: Store, artifact: Artifact, folder: Path) -> None:
+def verify(store: Store, artifact: Artifact) -> None:
     """Check every part of an artifact against its card; CorruptArtifact at the first that differs."""
     for part in artifact.card.parts:
-        fetch(store, str(artifact), part, folder)
+        _check(store, str(artifact), part)
+
+
+def is_whole(store: Store, prefix: str, part: Part) -> bool:
+    """Say whether a part that an earlier run left of the artifact `prefix` (its id) is what it is to be.
+
+    A warning tells what is wrong with one that is not.
+    """
+    try:
+        _check(store, prefix, part)
+    except CorruptArtifact as error:
+        _LOG.warning("%s", error)
+        return False
+    return True
+
+
+def _check(store: Store, prefix: str, part: Part) -> None:
+    # Of its own: parts come down one by one. A thread may still write to it when its process ends.
+    with tempfile.TemporaryDirectory(prefix="revsearch-", ignore_cleanup_errors=True) as folder:
+        fetch(store, prefix, part, Path(folder))
 
 
 def _plain(value: Any) -> Any:

@@ -55,7 +55,7 @@ class TestOneManifest:
     @pytest.mark.parametrize("kind", ["exact", "hnsw"])
     @pytest.mark.parametrize("metric", ["cosine", "l2"])
     def test_one_vector_a_content_in_the_order_of_ids(
-        self, store: LocalStore, embedded: Artifact, given: NDArray[np.float32], tmp_path: Path, kind: Any, metric: Any
+        self, store: LocalStore, embedded: Artifact, given: NDArray[np.float32], kind: Any, metric: Any
     ) -> None:
         made = build_index(IndexSpec((str(embedded),), kind=kind, metric=metric), store, HERE)
         gallery = Gallery(store, made, threads=1)
@@ -63,7 +63,7 @@ class TestOneManifest:
         expected = given[[1, 4, 7, 0]]
         assert np.allclose(gallery.vectors, unit(expected) if metric == "cosine" else expected, atol=1e-6)
         assert len(made.parts("graph")) == (1 if kind == "hnsw" else 0)
-        verify(store, made, tmp_path)
+        verify(store, made)
 
     def test_rows_of_other_roles_are_no_part_of_it(self, store: LocalStore, embedded: Artifact) -> None:
         counts = build_index(IndexSpec((str(embedded),)), store, HERE).card.counts

@@ -58,7 +58,7 @@ def names(copying: Copying) -> list[str]:
     return [artifact.kind for artifact in copying.artifacts]
 
 
-def test_rankings_bring_all_they_stand_on(store: LocalStore, other: LocalStore, by_hand: Any, tmp_path: Path) -> None:
+def test_rankings_bring_all_they_stand_on(store: LocalStore, other: LocalStore, by_hand: Any) -> None:
     manifest = by_hand.manifest("abcd", roles=["gallery", "gallery", "gallery", "query"])
     embeddings = by_hand.embeddings(manifest, VECTORS)
     index = by_hand.index(embeddings)
@@ -68,7 +68,7 @@ def test_rankings_bring_all_they_stand_on(store: LocalStore, other: LocalStore, 
     for artifact in (manifest, embeddings, index, rankings, evaluation):
         found = load(other, str(artifact))
         assert found.card == artifact.card
-        verify(other, found, tmp_path)
+        verify(other, found)
 
 
 def test_of_several_what_they_share_goes_once(store: LocalStore, other: LocalStore, by_hand: Any) -> None:
@@ -96,6 +96,31 @@ def test_weights_that_are_kept_go_along(
     assert again.plan.note == "0 of 2 artifacts are not there yet"
 
 
+def test_weights_that_are_not_kept_are_told_and_do_not_stop_the_rest(
+    store: LocalStore, other: LocalStore, by_hand: Any, space: EmbeddingSpace, caplog: pytest.LogCaptureFixture
+) -> None:
+    embeddings = by_hand.embeddings(by_hand.manifest("abcd"), VECTORS, encoder_space=space)
+    store.delete(f"weights/{space.weights.removeprefix('sha256:')}.pth")
+    copying = Copying.of([embeddings], store, other)
+    assert f"{store.uri} does not have the weights of {space.encoder} ({space.weights})" in caplog.text
+    parts = [part for artifact in copying.artifacts for part in artifact.card.parts]
+    assert (copying.plan.parts, copying.plan.bytes) == (len(parts), sum(part.size for part in parts))
+    copying.run()
+    assert load(other, str(embeddings)).card == embeddings.card
+    assert list(other.list("weights/")) == []
+
+
+def test_weights_that_the_target_has_are_not_missed(
+    store: LocalStore, other: LocalStore, by_hand: Any, space: EmbeddingSpace, caplog: pytest.LogCaptureFixture
+) -> None:
+    embeddings = by_hand.embeddings(by_hand.manifest("abcd"), VECTORS, encoder_space=space)
+    key = f"weights/{space.weights.removeprefix('sha256:')}.pth"
+    other.write(key, store.read(key))
+    store.delete(key)
+    assert copy([embeddings], store, other).weights == {}
+    assert caplog.text == ""
+
+
 def test_damaged_weights_end_it_before_anything_is_committed(
     store: LocalStore, other: LocalStore, by_hand: Any, space: EmbeddingSpace
 ) -> None:
@@ -115,7 +140,7 @@ def test_an_encoder_trained_here_goes_along_with_its_own_inputs(
     embeddings = by_hand.embeddings(shown, VECTORS[:2, :2], encoder_space=trained)
     copying = copy([embeddings], store, other)
     assert names(copying) == ["manifest", "manifest", "encoder", "encoder", "embeddings"]
-    assert copying.spaces == ()
+    assert copying.weights == {}
     found = kept_weights.fetch(trained, other, tmp_path)
     assert found is not None
     assert found.read_bytes() == b"second"
@@ -166,6 +191,15 @@ def test_a_store_that_knows_is_not_told_otherwise(store: LocalStore, other: Loca
     note_roots(other, manifest.id, {"": "/elsewhere"})
     copy([manifest], store, other)
     assert roots(other, manifest) == {"": "/elsewhere"}
+
+
+def test_what_is_to_be_written(store: LocalStore, other: LocalStore, by_hand: Any) -> None:
+    manifest = by_hand.manifest("ab")
+    assert copy([manifest], store, other).writes
+    assert not Copying.of([manifest], store, other).writes
+    other.delete(f"refs/internal/roots/{manifest.id}.json")
+    assert copy([manifest], store, other).writes
+    assert not Copying.of([manifest], store, other).writes
 
 
 def test_nobody_noted(store: LocalStore, other: LocalStore, by_hand: Any) -> None:

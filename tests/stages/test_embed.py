@@ -173,8 +173,8 @@ class TestOneRun:
         assert busy + timeline.waited.sum() >= timeline.wall_s - 0.05
         assert timeline.workers.max() <= 2 + 0.05
 
-    def test_it_verifies(self, chain: Chain, tmp_path: Path) -> None:
-        verify(chain.store, chain.artifact, tmp_path)
+    def test_it_verifies(self, chain: Chain) -> None:
+        verify(chain.store, chain.artifact)
 
     def test_asked_again_it_is_found_without_ray(self, chain: Chain, no_ray: None) -> None:
         assert embed(spec(chain.manifest), chain.store, HERE).card == chain.artifact.card

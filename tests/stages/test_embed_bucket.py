@@ -60,32 +60,29 @@ def require_same(
     artifact: Artifact,
     undisturbed: tuple[Store, Artifact],
     read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
-    folder: Path,
 ) -> None:
     """The same embeddings, whole; and nothing else is there."""
     require_same_embeddings((store, artifact), undisturbed, read_vectors)
     assert list(list_artifacts(store, "embeddings")) == [str(artifact)]
-    verify(store, artifact, folder)
+    verify(store, artifact)
 
 
 def test_two_equal_jobs_at_once_make_one_artifact(
     collection: Collection,
     undisturbed: tuple[Store, Artifact],
     store: Store,
-    tmp_path: Path,
     read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
 ) -> None:
     processes = [embedding(collection, store) for _ in range(2)]
     one, two = [finished(store, process, DEADLINE_S) for process in processes]
     assert one.card == two.card
-    require_same(store, one, undisturbed, read_vectors, tmp_path)
+    require_same(store, one, undisturbed, read_vectors)
 
 
 def test_what_is_whole_when_it_is_stopped_is_taken_up(
     collection: Collection,
     undisturbed: tuple[Store, Artifact],
     store: Store,
-    tmp_path: Path,
     read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
 ) -> None:
     process = embedding(collection, store)
@@ -103,7 +100,7 @@ def test_what_is_whole_when_it_is_stopped_is_taken_up(
     assert list(list_artifacts(store, "embeddings")) == []
 
     artifact = finished(store, embedding(collection, store), DEADLINE_S)
-    require_same(store, artifact, undisturbed, read_vectors, tmp_path)
+    require_same(store, artifact, undisturbed, read_vectors)
     assert left <= parts_in(store)
 
 
@@ -112,7 +109,6 @@ def test_a_third_of_faults_changes_nothing(
     undisturbed: tuple[Store, Artifact],
     store: Store,
     proxy: Proxy,
-    tmp_path: Path,
     read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
 ) -> None:
     process = embedding(collection, store)
@@ -123,4 +119,4 @@ def test_a_third_of_faults_changes_nothing(
         told = proxy.faults.total()
         proxy.reset(none)
     assert told > 5
-    require_same(store, artifact, undisturbed, read_vectors, tmp_path)
+    require_same(store, artifact, undisturbed, read_vectors)

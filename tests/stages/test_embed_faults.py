@@ -52,7 +52,6 @@ def test_a_killed_driver_leaves_what_a_second_run_takes_up(
     collection: Collection,
     undisturbed: tuple[LocalStore, Artifact],
     store: LocalStore,
-    tmp_path: Path,
     read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
 ) -> None:
     process = embedding(collection, store)
@@ -72,7 +71,7 @@ def test_a_killed_driver_leaves_what_a_second_run_takes_up(
 
     artifact = finished(store, embedding(collection, store), DEADLINE_S)
     require_same_embeddings((store, artifact), undisturbed, read_vectors)
-    verify(store, artifact, tmp_path)
+    verify(store, artifact)
     assert left.items() <= parts_in(store).items()
     assert left.keys() <= {part.name for part in artifact.parts("part")}
     n_rows = sum(len(read_part_rows(path)) for path in store.root.glob("embeddings/*/part-*"))
@@ -83,7 +82,6 @@ def test_two_equal_jobs_at_once_make_one_artifact(
     collection: Collection,
     undisturbed: tuple[LocalStore, Artifact],
     store: LocalStore,
-    tmp_path: Path,
     read_vectors: Callable[..., dict[str, NDArray[np.float32]]],
 ) -> None:
     processes = [embedding(collection, store) for _ in range(2)]
@@ -91,4 +89,4 @@ def test_two_equal_jobs_at_once_make_one_artifact(
     assert one.card == two.card
     assert list(list_artifacts(store, "embeddings")) == [str(one)]
     require_same_embeddings((store, one), undisturbed, read_vectors)
-    verify(store, one, tmp_path)
+    verify(store, one)

@@ -62,9 +62,9 @@ def at_once() -> bool:
     return True
 
 
-def require_same(ours: tuple[LocalStore, Artifact], theirs: tuple[LocalStore, Artifact], folder: Path) -> None:
+def require_same(ours: tuple[LocalStore, Artifact], theirs: tuple[LocalStore, Artifact]) -> None:
     require_same_account(ours, theirs)
-    verify(*ours, folder)
+    verify(*ours)
 
 
 class TestManifest:
@@ -80,7 +80,7 @@ class TestManifest:
             if name == "undisturbed":
                 assert watch.seen == nodes.ids
         assert watch.killed
-        require_same(made[1], made[0], tmp_path)
+        require_same(made[1], made[0])
 
 
 class TestEmbed:
@@ -106,7 +106,7 @@ class TestEmbed:
             if name == "undisturbed":
                 assert watch.seen == nodes.ids
         assert watch.killed
-        require_same(made[1], made[0], tmp_path)
+        require_same(made[1], made[0])
         left, right = (read_vectors(*side) for side in made)
         assert list(left) == list(right)
         assert np.abs(np.array([*left.values()]) - np.array([*right.values()])).max() < SAME
@@ -130,7 +130,6 @@ class TestIndexAndRank:
         nodes: Nodes,
         embedded: Callable[[str], tuple[LocalStore, Any]],
         monkeypatch: pytest.MonkeyPatch,
-        tmp_path: Path,
     ) -> None:
         monkeypatch.setattr(rank, "_BATCH_ROWS", 100)
         made = []
@@ -150,7 +149,7 @@ class TestIndexAndRank:
             if not disturb:
                 assert watch.seen == nodes.ids
         assert watch.killed
-        require_same(made[1], made[0], tmp_path)
+        require_same(made[1], made[0])
         (ids, left), (others, right) = (StoredRankings.of(*side).whole() for side in made)
         np.testing.assert_array_equal(ids, others)
         np.testing.assert_array_equal(left.query_ids, right.query_ids)
@@ -173,7 +172,7 @@ class TestTrain:
             if name == "undisturbed":
                 assert watch.seen == nodes.ids
         assert watch.killed
-        require_same(made[1], made[0], tmp_path)
+        require_same(made[1], made[0])
         left, right = (History.from_dict(json.loads(read(side, "history", tmp_path))) for side in made)
         assert [record.epoch for record in right.epochs] == list(range(1, spec.epochs + 1))
         np.testing.assert_allclose(right.losses, left.losses, rtol=ALIKE, atol=ALIKE)

@@ -85,7 +85,7 @@ class TestRuns:
         self, store: LocalStore, pictures: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         artifact = train(of(CLASSIFIER, pictures), store, ONE)
-        verify(store, artifact, tmp_path)
+        verify(store, artifact)
         facts, counts = artifact.card.facts, artifact.card.counts
         assert (counts.n_in, counts.n_ok, dict(counts.rejected)) == (40, 40, {})
         assert facts["n_trained"] + facts["n_validation"] + facts["n_left_out"] == counts.n_ok
@@ -122,7 +122,7 @@ class TestRuns:
 
     @pytest.mark.slow
     def test_one_worker_gives_the_same_weights_for_the_same_seed(
-        self, store: LocalStore, pictures: Artifact, elsewhere: tuple[LocalStore, Artifact], tmp_path: Path
+        self, store: LocalStore, pictures: Artifact, elsewhere: tuple[LocalStore, Artifact]
     ) -> None:
         other, again = elsewhere
         one, two = train(of(BOTH, pictures), store, ONE), train(of(BOTH, again), other, ONE)

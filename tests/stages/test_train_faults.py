@@ -114,7 +114,7 @@ def test_a_killed_driver_is_resumed_by_the_same_command(
     assert again.returncode == 0, err
     assert f"going on after epoch {reached}" in err
     artifact = load(store, out.splitlines()[-1])
-    verify(store, artifact, tmp_path)
+    verify(store, artifact)
     require_same((store, artifact), undisturbed, tmp_path)
     assert not checkpoints_in(store), "checkpoints of a committed run stay behind"
 
@@ -128,7 +128,7 @@ def test_a_killed_worker_costs_what_came_after_the_last_checkpoint(
     assert len(workers) == 2
     os.kill(workers[1], signal.SIGKILL)
     artifact = finished(store, process, DEADLINE_S)
-    verify(store, artifact, tmp_path)
+    verify(store, artifact)
     require_same((store, artifact), undisturbed, tmp_path)
 
 

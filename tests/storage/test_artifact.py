@@ -210,7 +210,7 @@ def test_any_damage_to_a_part_is_seen(
     part = made.part("graph")
     path = store.root / NAME / part.name
     assert fetch(store, NAME, part, tmp_path) == path
-    verify(store, made, tmp_path)
+    verify(store, made)
     again = f"remove {store.uri}/{NAME} and run the command that made it again"
     for what, data in faults(part_bytes):
         path.write_bytes(data)
@@ -226,21 +226,37 @@ def test_a_part_that_is_gone_is_corruption_and_not_a_wrong_id(
 ) -> None:
     made = commit(parts={"graph.bin": b"0"})
     store.delete(f"{NAME}/{made.part('graph').name}")
-    for use in (lambda: fetch(store, NAME, made.part("graph"), tmp_path), lambda: verify(store, made, tmp_path)):
+    for use in (lambda: fetch(store, NAME, made.part("graph"), tmp_path), lambda: verify(store, made)):
         with pytest.raises(CorruptArtifact, match=r"part graph-.* is gone; remove .* and run the command"):
             use()
 
 
-def test_verify_looks_at_every_part(store: LocalStore, commit: Callable[..., Artifact], tmp_path: Path) -> None:
+def test_verify_looks_at_every_part(store: LocalStore, commit: Callable[..., Artifact]) -> None:
     made = commit(parts={"a.bin": b"0", "b.bin": b"1", "c.bin": b"2"})
     for part in made.card.parts:
         path = store.root / NAME / part.name
         whole = path.read_bytes()
         path.write_bytes(b"x")
         with pytest.raises(CorruptArtifact, match=part.name):
-            verify(store, made, tmp_path)
+            verify(store, made)
         path.write_bytes(whole)
-    verify(store, made, tmp_path)
+    verify(store, made)
+
+
+def test_verify_keeps_one_part_on_this_disk(store: LocalStore, commit: Callable[..., Artifact]) -> None:
+    class Elsewhere(LocalStore):
+        """Gives copies, as buckets do."""
+
+        def download(self, key: str, folder: Path) -> Path:
+            assert not any(path.exists() for path in copies)
+            copies.append(folder / str(len(copies)))
+            copies[-1].write_bytes(self.read(key))
+            return copies[-1]
+
+    copies: list[Path] = []
+    verify(Elsewhere(store.root), commit(parts={"a.bin": b"0", "b.bin": b"1", "c.bin": b"2"}))
+    assert len(copies) == 3
+    assert not any(path.exists() for path in copies)
 
 
 # Resuming
@@ -367,6 +383,6 @@ def test_a_store_that_fails_at_any_call_ends_cleanly_and_the_next_run_gives_the_
             break
         assert made.card.counts == counts
         assert again.rows_of(made) == list(range(10))
-        verify(real, made, tmp_path)
+        verify(real, made)
         assert Card.from_bytes(real.read(f"{NAME}/card.json"), "") == made.card
     assert number == failing.calls + 1 > 10  # every call had its turn

@@ -13,6 +13,7 @@ from revsearch.storage.local import LocalStore
 from revsearch.storage.reject_table import encode_rejects
 from revsearch.storage.s3.store import S3Store
 from revsearch.storage.store import Store
+from tests.servers.faulty import Fault, faulty, share
 from tests.servers.server import Server
 from tests.storage.failing import FailingStore
 
@@ -94,6 +95,20 @@ def test_a_part_of_another_size_is_copied_again(store: LocalStore, other: LocalS
     assert keys(other) == keys(store)
 
 
+def test_a_damaged_part_of_the_same_size_is_copied_again(
+    store: LocalStore, other: LocalStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifacts = made(store)
+    whole, damaged = artifacts[0].card.parts[:2]
+    other.write(f"{artifacts[0]}/{whole.name}", store.read(f"{artifacts[0]}/{whole.name}"))
+    other.write(f"{artifacts[0]}/{damaged.name}", bytes(damaged.size))
+    shipment = ship(artifacts, store, other)
+    assert shipment.found == ((artifacts[0], whole), (artifacts[0], damaged))
+    assert keys(other) == keys(store)
+    assert f"checksum of {damaged.name}" in caplog.text
+    assert whole.name not in caplog.text
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-1] + b"\0", lambda data: data[:-1], lambda data: None])
 def test_nothing_is_committed_of_a_damaged_source(store: LocalStore, other: LocalStore, damage: Any) -> None:
     artifacts = made(store)
@@ -156,7 +171,7 @@ def test_a_store_that_fails_at_any_call_commits_nothing_half_and_the_next_run_en
         except StoreUnavailable:
             for artifact in artifacts:
                 if f"{artifact}/card.json" in keys(target):
-                    verify(target, load(target, str(artifact)), tmp_path)
+                    verify(target, load(target, str(artifact)))
             ship(artifacts, source, target)
         else:
             break
@@ -168,6 +183,19 @@ def test_a_store_that_fails_at_any_call_commits_nothing_half_and_the_next_run_en
 def bucket(moto: Server, in_environment_of: Callable[..., None]) -> str:
     in_environment_of(moto)
     return moto.make_bucket("copying")
+
+
+def test_a_bucket_that_often_fails_gets_and_gives_the_same(
+    store: LocalStore, other: LocalStore, bucket: str, moto: Server, in_environment_of: Callable[..., None]
+) -> None:
+    artifacts = made(store, n=12)
+    with faulty(moto, share(0.3, Fault.SLOW_DOWN, Fault.INTERNAL, Fault.RESET, Fault.CUT, Fault.LOST)) as proxy:
+        in_environment_of(proxy.server)
+        there = S3Store.at(f"{bucket}/often-fails")
+        ship(artifacts, store, there)
+        ship(artifacts, there, other)
+        assert proxy.faults.total() > 10
+    assert keys(other) == keys(store)
 
 
 def test_from_a_folder_to_a_bucket_to_another_and_back(store: LocalStore, other: LocalStore, bucket: str) -> None:

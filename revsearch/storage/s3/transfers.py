@@ -9,6 +9,7 @@ from revsearch.errors import StoreUnavailable
 from revsearch.storage.s3.address import S3Address
 from revsearch.storage.s3.bodies import TRIES
 from revsearch.storage.s3.failures import is_without_upload, mapped
+from revsearch.storage.threads import DaemonThreads
 
 # Bounds what a download holds in memory to 16 MiB; an upload reads its file as it sends it.
 _TRANSFERS = TransferConfig(
@@ -27,7 +28,7 @@ def download(client: Any, address: S3Address, path: Path) -> None:
     Raises:
         RevsearchError: as `mapped`.
     """
-    with mapped(str(address)), TransferManager(client, _TRANSFERS) as transfers:
+    with mapped(str(address)), _manager(client) as transfers:
         transfers.download(address.bucket, address.key, str(path)).result()
 
 
@@ -38,12 +39,16 @@ def upload(client: Any, path: Path, address: S3Address) -> None:
         RevsearchError: as `mapped`.
     """
     try:
-        with mapped(str(address)), TransferManager(client, _TRANSFERS) as transfers:
+        with mapped(str(address)), _manager(client) as transfers:
             transfers.upload(str(path), address.bucket, address.key).result()
     except StoreUnavailable as error:
         # The answer to what ended the upload was lost, and asked for again when there was no such upload any more.
         if not is_without_upload(error.__cause__) or _size(client, address) != path.stat().st_size:
             raise
+
+
+def _manager(client: Any) -> TransferManager:
+    return TransferManager(client, _TRANSFERS, executor_cls=DaemonThreads)
 
 
 def _size(client: Any, address: S3Address) -> int:

@@ -10,7 +10,7 @@ from revsearch.errors import InvalidSpec, MissingArtifact, StoreUnavailable
 from revsearch.storage.s3 import client
 from revsearch.storage.s3.patience import Patience
 from revsearch.storage.store import Store
-from tests.servers.faulty import Asked, Fault, always, first, share
+from tests.servers.faulty import Asked, Fault, always, first, none, share
 from tests.storage.s3.conftest import Reached
 
 WRITERS = 8
@@ -31,8 +31,23 @@ def test_who_lost_learns_it_though_answers_are_lost(reached: Reached, fault: Fau
     reached.truth.write("a", b"0")
     store = reached.by(first(2, fault, "PutObject"))
     assert not store.create_if_absent("a", b"0")
-    reached.proxy.reset(always(fault, "PutObject"))
-    assert not store.swap("a", b"other", b"1")  # seen before anything is put
+    lost = first(2, fault, "PutObject")
+
+    def plan(asked: Asked) -> Fault | None:
+        if asked.operation == "PutObject" and not reached.proxy.counts["PutObject"]:
+            reached.truth.write("a", b"other")  # after it was read, before it is put
+        return lost(asked)
+
+    reached.proxy.reset(plan)
+    assert not store.swap("a", b"0", b"1")
+    assert reached.proxy.faults[fault] == 2
+    assert reached.truth.read("a") == b"other"
+
+
+def test_who_expects_something_else_puts_nothing(reached: Reached) -> None:
+    reached.truth.write("a", b"0")
+    assert not reached.by(none).swap("a", b"other", b"1")
+    assert reached.proxy.counts["PutObject"] == 0
     assert reached.truth.read("a") == b"0"
 
 

@@ -41,7 +41,7 @@ def job(store: Store, folder: Path) -> Artifact:
 
     artifact = complete(draft, ROWS, read_rows=read_rows, do=do, finish=finish)
     move_ref(store, "best", str(artifact))
-    verify(store, artifact, folder)
+    verify(store, artifact)
     return artifact
 
 
@@ -56,7 +56,7 @@ def test_a_third_of_faults_changes_nothing(reached: Reached, tmp_path: Path, fau
     assert (found.id, found.card.counts, found.card.parts) == (expected.id, expected.card.counts, expected.card.parts)
     assert load(reached.truth, str(found)).card == found.card
     assert list_refs(reached.truth) == {"best": str(found)}
-    verify(reached.truth, found, tmp_path)
+    verify(reached.truth, found)
     assert not [info.key for info in reached.truth.list("") if info.size == 0]
 
 
@@ -85,7 +85,7 @@ def test_a_part_that_is_damaged_in_the_bucket_is_made_again(reached: Reached, tm
     part = draft.put("part", ".bin", np.arange(4).tobytes())
     reached.truth.write(f"{draft.prefix}/{part.name}", b"damaged")
     artifact = job(reached.store, tmp_path)
-    verify(reached.truth, artifact, tmp_path)
+    verify(reached.truth, artifact)
     assert part in artifact.card.parts
 
 

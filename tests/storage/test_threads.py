@@ -1,0 +1,71 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from revsearch.storage import threads
+from revsearch.storage.threads import DaemonThreads, in_threads
+
+SOON_S = 10.0
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    def wait(item: int) -> int:
+        time.sleep(0.02 * (3 - item % 4))
+        return -item
+
+    assert list(in_threads(3, wait, range(8))) == [-item for item in range(8)]
+
+
+def test_so_many_are_under_way_at_once_whoever_submits() -> None:
+    lock, under_way, most = threading.Lock(), 0, 0
+
+    def work() -> None:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.01)
+        with lock:
+            under_way -= 1
+
+    with DaemonThreads(2) as ours, ThreadPoolExecutor(8) as submitting:
+        asked = [submitting.submit(ours.submit, work) for _ in range(40)]
+        for each in asked:
+            each.result().result(SOON_S)
+    assert most == 2
+
+
+def test_nobody_waits_long_for_what_hangs_and_what_has_not_begun_never_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_GRACE_S", 0.1)
+    begun, go_on = [], threading.Event()
+
+    def hang(item: int) -> None:
+        begun.append(item)
+        if item == 0:
+            raise ValueError("the first")
+        go_on.wait()
+
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="the first"):
+        list(in_threads(2, hang, range(10)))
+    assert time.monotonic() - began < SOON_S
+    go_on.set()
+    time.sleep(0.05)
+    assert set(begun) <= {0, 1, 2}  # two and, where it came in time, the one behind
+
+
+def test_what_is_under_way_and_ends_soon_is_waited_for() -> None:
+    ended = []
+
+    def work(item: int) -> int:
+        if item:
+            time.sleep(0.2)
+        ended.append(item)
+        return item
+
+    working = in_threads(2, work, range(2))
+    assert next(working) == 0
+    working.close()
+    assert sorted(ended) == [0, 1]
