@@ -33,6 +33,9 @@ def sigterm_raises() -> Iterator[None]:
 
 def ending_of(error: BaseException) -> Ending:
     """Return the exit code, reason and message of what was raised."""
+    # Python's, around what a signal's handler raised while Ray's compiled code ran.
+    if isinstance(error, SystemError) and error.__cause__ is not None:
+        error = error.__cause__
     if isinstance(error, KeyboardInterrupt):
         return Ending(STOPPED_BY + signal.SIGINT, "interrupted", ("stopped by SIGINT; run the same command to go on",))
     # Once connected, Ray turns SIGTERM into SystemExit(15).
