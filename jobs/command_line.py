@@ -48,7 +48,7 @@ def _with_rest_marked(arguments: Sequence[str], flags: Sequence[Flag]) -> Sequen
     by_spelling = {spelling: flag for flag in flags for spelling in flag.spellings}
     before: Flag | None = None  # whose value a word would be
     for place, word in enumerate(arguments):
-        if _is_option(word):
+        if is_option(word):
             flag = by_spelling.get(word)
             before = flag if flag is not None and not flag.switch else None
         elif before is None:
@@ -64,7 +64,7 @@ def _without_mistakes(arguments: Sequence[str], flags: Sequence[Flag]) -> tuple[
     end = arguments.index("--") if "--" in arguments else len(arguments)
     sound, problems = [], []
     for word, follows in pairwise([*arguments[:end], None]):
-        mistake = _mistake(word, follows, by_spelling) if word is not None and _is_option(word) else None
+        mistake = _mistake(word, follows, by_spelling) if word is not None and is_option(word) else None
         if mistake:
             problems.append(mistake)
         elif word is not None:
@@ -82,7 +82,7 @@ def _mistake(word: str, follows: str | None, by_spelling: Mapping[str, Flag]) ->
         return f"unknown option {spelling}{did_you_mean(spelling, by_spelling)}"
     if flag.switch:
         return f"{spelling}: expected no value, found {word!r}" if equals else None
-    if not equals and (follows is None or _is_option(follows)):
+    if not equals and (follows is None or is_option(follows)):
         return f"{spelling}: expected a value, found {'nothing' if follows is None else follows}"
     return None
 
@@ -96,13 +96,14 @@ def _in_full(word: str, by_spelling: Mapping[str, Flag]) -> str:
 
 def _given_twice(words: Sequence[str], by_spelling: Mapping[str, Flag]) -> Iterator[str]:
     """Say where a later list of values would silently replace an earlier one; a single value may be overridden."""
-    spellings = sorted(word.partition("=")[0].replace("_", "-") for word in words if _is_option(word))
+    spellings = sorted(word.partition("=")[0].replace("_", "-") for word in words if is_option(word))
     for spelling, times in groupby(spellings):
         if spelling in by_spelling and by_spelling[spelling].many and len(list(times)) > 1:
             yield f"{spelling}: given twice; give all values after one {spelling}"
 
 
-def _is_option(word: str) -> bool:
+def is_option(word: str) -> bool:
+    """Say whether a word would be taken for an option: it begins with a dash, and is no negative number."""
     return len(word) > 1 and word.startswith("-") and not _NEGATIVE_NUMBER.match(word)
 
 

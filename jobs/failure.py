@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from jobs.printable import printable
 from jobs.report import Ending
-from revsearch.errors import CorruptArtifact, InvalidSpec, RevsearchError
+from revsearch.errors import CorruptArtifact, InvalidSpec, RevsearchError, cause_of
 
 INTERNAL = 1
 STOPPED_BY = 128  # plus the number of the signal, as shells count
@@ -33,12 +33,15 @@ def sigterm_raises() -> Iterator[None]:
 
 def ending_of(error: BaseException) -> Ending:
     """Return the exit code, reason and message of what was raised."""
+    # Python's, around what a signal's handler raised while Ray's compiled code ran.
+    if isinstance(error, SystemError) and error.__cause__ is not None:
+        error = error.__cause__
     if isinstance(error, KeyboardInterrupt):
         return Ending(STOPPED_BY + signal.SIGINT, "interrupted", ("stopped by SIGINT; run the same command to go on",))
     # Once connected, Ray turns SIGTERM into SystemExit(15).
     if isinstance(error, Terminated) or (isinstance(error, SystemExit) and error.code == signal.SIGTERM):
         return Ending(STOPPED_BY + signal.SIGTERM, "terminated", ("stopped by SIGTERM; run the same command to go on",))
-    if (own := _raised_on_purpose(error)) is not None:
+    if (own := cause_of(error, RevsearchError)) is not None:
         problems = own.problems if isinstance(own, InvalidSpec) else tuple(str(own).split("\n"))
         return Ending(own.exit_code, own.reason, problems)
     said = f"internal failure: {type(error).__name__}: {error}; --debug shows where"
@@ -54,14 +57,3 @@ def traceback_lines(error: BaseException) -> Iterator[str]:
 def all_corrupt(errors: Sequence[CorruptArtifact]) -> CorruptArtifact | None:
     """Return one error that names everything that was found corrupt, or None where nothing was."""
     return CorruptArtifact("\n".join(map(str, errors)), reason=errors[0].reason) if errors else None
-
-
-def _raised_on_purpose(error: BaseException) -> RevsearchError | None:
-    """Find our own error where a worker's was wrapped: Ray keeps it as `cause`, Python as `__cause__`."""
-    chain: BaseException | None = error
-    while chain is not None:
-        cause = getattr(chain, "cause", None)
-        if isinstance(chain, RevsearchError) and not isinstance(cause, BaseException):
-            return chain
-        chain = cause if isinstance(cause, BaseException) else chain.__cause__
-    return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.command import Outcome
 from jobs.failure import STOPPED_BY
 from jobs.job_log import JobLog
+from jobs.printable import printable
 from jobs.report import Ending, plan_lines
 from revsearch.specs import Plan, Resources
 
@@ -26,11 +27,12 @@ _NEVER_RAN: Mapping[str, tuple[int, str]] = {
 }
 
 
-def outcome_of(job: "ClusterJob", log: JobLog, *, as_json: bool) -> Outcome:
+def outcome_of(job: "ClusterJob", log: JobLog, *, command: str, as_json: bool) -> Outcome:
     """Return what a job that is over made, as if it had been made here; `as_json`: its own output is its report."""
     about, ending = {"job": about_job(job)}, ending_of_job(job, log)
     if as_json:
-        return Outcome(lines=(json.dumps(log.report),), told=about, ending=ending)
+        report = log.report or {**_in_place_of_a_report(command, log, ending), **about}
+        return Outcome(lines=(json.dumps(report),), told=about, ending=ending)
     lines = (*_plan_lines(log.report), *log.report.get("lines", ()))
     return Outcome(lines=lines, told={"artifact": log.artifact or None, **log.report, **about}, ending=ending)
 
@@ -41,7 +43,7 @@ def about_job(job: "ClusterJob") -> dict[str, Any]:
         "id": job.id,
         "status": job.status,
         "entrypoint": job.entrypoint,
-        "started": job.started,
+        "submitted_at": job.submitted_at,
         "ended": job.ended,
         "exit_code": job.exit_code,
     }
@@ -50,7 +52,7 @@ def about_job(job: "ClusterJob") -> dict[str, Any]:
 def ending_of_job(job: "ClusterJob", log: JobLog) -> Ending:
     """Return how to end after a job that is over: with its exit code, reason and artifact."""
     if job.status == "SUCCEEDED":
-        return Ending()
+        return Ending() if log.report else _without_report(job, log)
     if job.status == "STOPPED":
         said = f"{job.id} was stopped before it was done"
         return Ending(STOPPED_BY + signal.SIGTERM, "job_stopped", (said,), log.artifact)
@@ -70,6 +72,20 @@ def left_running(id: str, stopped: BaseException, where: str) -> Ending:
         f"`revsearch stop {id}{where}` ends it"
     )
     return Ending(STOPPED_BY + by, "interrupted" if by is signal.SIGINT else "terminated", (said,))
+
+
+def _without_report(job: "ClusterJob", log: JobLog) -> Ending:
+    """Return how to end after a job that did its work, and did not say what came of it: a script must not read on."""
+    said = (
+        f"{job.id} succeeded, but its log, which says what it made, is not to be had: its machine may be gone; send "
+        "it again under another id: what was done is not done twice"
+    )
+    return Ending(_LATER, "no_report", (said,), log.artifact)
+
+
+def _in_place_of_a_report(command: str, log: JobLog, ending: Ending) -> dict[str, Any]:
+    error = {"reason": ending.reason, "message": printable("; ".join(ending.problems))}
+    return {"command": command, "artifact": log.artifact or None, "exit_code": ending.code, "error": error}
 
 
 def _without_exit_code(job: "ClusterJob") -> Ending:

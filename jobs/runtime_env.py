@@ -1,7 +1,8 @@
 """What a submitted job finds in its environment: settings travel with it, secrets never do."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,16 @@ from jobs.printable import printable
 from revsearch.errors import InvalidSpec
 
 # Where things are; who may have them is for each machine to know by itself.
-TRAVELS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "REVSEARCH_WEIGHTS")
+_SERVER, _REGION = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"), ("AWS_REGION", "AWS_DEFAULT_REGION")
+TRAVELS = (*_SERVER, *_REGION, "AWS_NO_SIGN_REQUEST", "REVSEARCH_WEIGHTS")
 _FOLDERS = frozenset({"REVSEARCH_WEIGHTS"})
-_SECRET_NAME = re.compile(r"SECRET|PASSWORD|PASSWD|CREDENTIAL|ACCESS_KEY|API_KEY|TOKEN$", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"SECRET|PASSWORD|PASSWD|CREDENTIAL|ACCESS_KEY|API_KEY|PRIVATE_KEY|TOKEN$|PWD$|_PASS$|_PAT$", re.IGNORECASE
+)
+_SSH_USER = re.compile(r"(?<=ssh://)[^:/@\s]+@")
+_SEEN_BY_ALL = "the cluster shows it to all who may ask; give its machines a role or an environment of their own"
+# Ray's supervisor reads it in the job's own environment. Without it a job has 3 s from SIGTERM to SIGKILL.
+_STOP_WAIT, _STOP_WAIT_S = "RAY_JOB_STOP_WAIT_TIME_S", "30"
 
 
 def read_runtime_env(path: str | None, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -21,12 +29,34 @@ def read_runtime_env(path: str | None, environment: Mapping[str, str]) -> dict[s
         InvalidSpec: with everything that is wrong with it, or with those settings.
     """
     declared = {} if path is None else _read(path)
-    variables = declared.get("env_vars") or {}
+    if problems := [f"--runtime-env {path}: {problem}" for problem in _mistakes(declared)]:
+        raise InvalidSpec(*problems)
+    variables = declared.get("env_vars", {})
     settings = {name: environment[name] for name in TRAVELS if environment.get(name) and name not in variables}
-    problems = [*_secret_names(variables, path), *_secret_values(settings), *_relative_folders(settings)]
+    problems = [f"--runtime-env {path}: {problem}" for problem in (*_secret_names(variables), *_secrets(declared))]
+    problems += [*_secret_values(settings), *_relative_folders(settings)]
     if problems:
         raise InvalidSpec(*problems)
-    return {**declared, "env_vars": {**settings, **variables}}
+    return {**declared, "env_vars": {_STOP_WAIT: _STOP_WAIT_S, **settings, **variables}}
+
+
+def with_configured_server(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment that also says by variables what the files of the AWS command line say: those stay here.
+
+    Raises:
+        InvalidSpec: where they cannot be used.
+    """
+    files = Path(environment.get("AWS_CONFIG_FILE", "~/.aws/config")).expanduser()
+    if not environment.get("AWS_PROFILE") and not files.is_file():
+        return dict(environment)
+    from revsearch.storage.s3.client import Endpoint  # here, because boto3 takes half a second to import
+
+    endpoint, found = Endpoint.configured(), dict(environment)
+    if endpoint.url is not None and not any(map(environment.get, _SERVER)):
+        found["AWS_ENDPOINT_URL_S3"] = endpoint.url
+    if endpoint.region is not None and not any(map(environment.get, _REGION)):
+        found["AWS_REGION"] = endpoint.region
+    return found
 
 
 def secret_words(words: Iterator[str] | list[str]) -> Iterator[str]:
@@ -40,8 +70,9 @@ def secret_words(words: Iterator[str] | list[str]) -> Iterator[str]:
 
 
 def hides_secret(text: str) -> bool:
-    """Say whether there is a secret in an address, as `printable` would hide it."""
-    return "***" in printable(text) and "***" not in text
+    """Say whether there is a secret in an address, as `printable` would hide it; the user of git+ssh:// is none."""
+    told = _SSH_USER.sub("", text)
+    return "***" in printable(told) and "***" not in told
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -51,9 +82,32 @@ def _read(path: str) -> dict[str, Any]:
         found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]  # no types here
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InvalidSpec(f"--runtime-env {path}: expected a YAML file, found: {_reason(error)}") from error
-    if not isinstance(found, dict) or not isinstance(found.get("env_vars") or {}, dict):
+    if not isinstance(found, dict):
         raise InvalidSpec(f"--runtime-env {path}: expected keys such as pip, and env_vars with names and values")
-    return found
+    return {key: value for key, value in found.items() if value is not None}  # a key alone says nothing
+
+
+def _mistakes(declared: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is not of its kind among the keys that are looked into here; Ray looks at the others."""
+    for key, (expected, sound) in _KINDS.items():
+        if key in declared and not sound(declared[key]):
+            yield f"{key}: expected {expected}"
+
+
+def _is_texts(found: object) -> bool:
+    return isinstance(found, list) and all(isinstance(each, str) for each in found)
+
+
+def _is_variables(found: object) -> bool:
+    return isinstance(found, dict) and all(isinstance(each, str) for pair in found.items() for each in pair)
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
+    "env_vars": ("names and values, each a text: a number in quotes", _is_variables),
+    "working_dir": ("the path of a folder, or a URI", lambda found: isinstance(found, str)),
+    "excludes": ("a list of patterns", _is_texts),
+    "py_modules": ("a list of paths and URIs", _is_texts),
+}
 
 
 def _reason(error: Exception) -> str:
@@ -61,13 +115,26 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "problem", None) or error)
 
 
-def _secret_names(variables: Mapping[str, Any], path: str | None) -> Iterator[str]:
+def _secret_names(variables: Mapping[str, str]) -> Iterator[str]:
     for name in variables:
-        if _SECRET_NAME.search(str(name)):
-            yield (
-                f"--runtime-env {path}: env_vars: expected no secrets, found {name}: the cluster shows a job's "
-                "environment to all who may ask it; give its machines a role or an environment of their own"
-            )
+        if _SECRET_NAME.search(name):
+            yield f"env_vars: expected no secrets, found {printable(name)}: {_SEEN_BY_ALL}"
+
+
+def _secrets(declared: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in declared.items():
+        for text in filter(hides_secret, _texts(value)):
+            yield f"{key}: expected no secret, found one in {printable(text)!r}: {_SEEN_BY_ALL}"
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in what YAML gives, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        within = chain.from_iterable(value.items()) if isinstance(value, dict) else value
+        for each in within:
+            yield from _texts(each)
 
 
 def _secret_values(settings: Mapping[str, str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from jobs.job_ending import about_job
 from jobs.job_log import JobLog
 from jobs.job_server import ServerSpec, jobs_of
 from jobs.launch import Command, Job, Outcome, launch
+from revsearch.errors import ClusterUnavailable
 from revsearch.specs import option
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ class _Seen:
 
     job: "ClusterJob"
     log: JobLog
+    refused: str = ""  # why its log is not to be had
 
     @property
     def outline(self) -> str:
-        """A line for the list: id, status, start, duration, how far it is or how it ended, command."""
+        """A line for the list: id, status, submission, duration, how far it is or how it ended, command."""
         job = self.job
-        told = [job.id, job.status, _moment(job.started), _duration(job), self._latest, job.entrypoint]
+        told = [job.id, job.status, _moment(job.submitted_at), _duration(job), self._latest, job.entrypoint]
         return "  ".join(each for each in told if each)
 
     @property
@@ -46,13 +48,14 @@ class _Seen:
         told = {
             "status": job.status,
             "entry point": job.entrypoint,
-            "started": _moment(job.started),
-            "took": _duration(job),
+            "submitted": _moment(job.submitted_at),
+            "duration": _duration(job),
             "progress": self.log.progress,
             "exit code": "" if job.exit_code is None else str(job.exit_code),
             "reason": self.log.reason,
             "artifact": self.log.artifact,
             "message": "" if job.exit_code is not None else " ".join(job.message.split()),
+            "log": self.refused,
         }
         yield f"job: {job.id}"
         yield from (f"{name}: {value}" for name, value in told.items() if value)
@@ -92,7 +95,10 @@ def _all(server: "JobServer", last: int) -> Outcome:
 
 
 def _seen(server: "JobServer", job: "ClusterJob") -> _Seen:
-    return _Seen(job, JobLog.of(server.log(job.id)) if job.submitted else JobLog())
+    try:
+        return _Seen(job, JobLog.of(server.log(job.id)) if job.submitted else JobLog())
+    except ClusterUnavailable as error:  # what is known of the job is shown all the same
+        return _Seen(job, JobLog(), refused=str(error))
 
 
 def _tail(log: JobLog, n_lines: int) -> list[str]:
@@ -104,9 +110,11 @@ def _moment(seconds: float | None) -> str:
 
 
 def _duration(job: "ClusterJob") -> str:
-    if job.started is None:
+    """Say how long it took, waiting for room included, or has waited if it still does."""
+    if job.submitted_at is None:
         return ""
-    return f"{(job.ended or time.time()) - job.started:.0f} s"
+    waiting = "waiting " if job.status == "PENDING" else ""
+    return f"{waiting}{(job.ended or time.time()) - job.submitted_at:.0f} s"
 
 
 COMMAND = Command(spec=StatusSpec, run=run, commits=False, computes=False, stores=False)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from revsearch.stages.cluster_job import ClusterJob
     from revsearch.stages.job_server import JobServer
 
-_PATIENCE_S = 60.0  # Ray itself kills a job 3 s after it was asked to end
+_PATIENCE_S = 60.0  # what `submit` sends is killed 30 s after it was asked to end, other jobs after Ray's 3 s
 _PENDING_S = 5.0  # a job that waits for room ends as it starts, and no earlier
 _LOOK_S = 0.2
 

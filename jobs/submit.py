@@ -17,7 +17,7 @@ from jobs.job_log import JobLog, is_last_line, report_of
 from jobs.job_server import ServerSpec
 from jobs.launch import Command, Job, Outcome, launch
 from jobs.remote_command import RemoteCommand
-from jobs.runtime_env import read_runtime_env
+from jobs.runtime_env import read_runtime_env, with_configured_server
 from revsearch.errors import ClusterUnavailable, Conflict, InvalidSpec
 from revsearch.specs import option
 
@@ -45,7 +45,9 @@ class SubmitSpec(ServerSpec):
     submission_id: str | None = option(
         None, help="the job's id: given again, the job of that id is followed, and nothing is run twice"
     )
-    working_dir: str | None = option(None, help="folder that the job runs in, sent without the data in it")
+    working_dir: str | None = option(
+        None, help="folder that the job runs in, sent without the data in it; or the URI of a zip file"
+    )
     exclude: tuple[str, ...] = option((), help="what of that folder is not sent, as in a .gitignore")
     runtime_env: str | None = option(None, help="YAML file with Ray's runtime environment: pip, env_vars, ...")
     entrypoint_num_cpus: float = option(
@@ -71,16 +73,18 @@ class SubmitSpec(ServerSpec):
 
     def declared_env(self) -> dict[str, Any]:
         """Return Ray's runtime environment, as far as it is more than folders that are sent."""
-        return read_runtime_env(self.runtime_env, os.environ)
+        return read_runtime_env(self.runtime_env, with_configured_server(os.environ))
 
     def luggage(self) -> "Luggage":
         """Return what is sent: our own code, and the folder asked for."""
         from revsearch.stages.luggage import Luggage
 
         declared = self.declared_env()
-        folder = self.working_dir or declared.pop("working_dir", None)
+        place = self.working_dir or declared.pop("working_dir", None)
         excludes = (*declared.pop("excludes", ()), *self.exclude)
-        return Luggage(_CODE, None if folder is None else Path(folder), excludes, declared)
+        if place is not None and "://" in place:  # each machine fetches it by itself
+            return Luggage(_CODE, None, excludes, {**declared, "working_dir": place})
+        return Luggage(_CODE, None if place is None else Path(place), excludes, declared)
 
 
 def run(spec: SubmitSpec, job: Job) -> Outcome:  # noqa: ARG001  # of what commands share it takes nothing
@@ -142,7 +146,7 @@ def _followed(server: "JobServer", id: str, remote: RemoteCommand, spec: SubmitS
     except (KeyboardInterrupt, Terminated) as stopped:
         where = f" --address {spec.address}" if spec.address else ""
         return Outcome(told={"job": {"id": id}}, ending=left_running(id, stopped, where))
-    return outcome_of(over, JobLog.of(log), as_json=remote.as_json)
+    return outcome_of(over, JobLog.of(log), command=remote.name, as_json=remote.as_json)
 
 
 def _show(line: str) -> None:

@@ -18,6 +18,8 @@
 A bad image is not here: it is a row with a reason (`revsearch.rejects`).
 """
 
+from typing import TypeVar
+
 
 class RevsearchError(Exception):
     """Root of all errors raised on purpose.
@@ -127,3 +129,23 @@ class ClusterUnavailable(TransientError):
     """The cluster that a job was sent to does not answer any more, or lost the job."""
 
     reason = "cluster_unavailable"
+
+
+_Kind = TypeVar("_Kind", bound=Exception)
+
+
+def cause_of(error: BaseException | None, *kinds: type[_Kind]) -> _Kind | None:
+    """Return the outermost error of some kinds among those that others were raised around, None where there is none.
+
+    Ray keeps a task's error as `cause`, beside Python's own chain. What it raises is of a class made of both, which
+    says the worker's traceback for a message and has lost what our error knows.
+    """
+    while error is not None:
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, BaseException):
+            error = cause
+        elif isinstance(error, kinds):
+            return error
+        else:
+            error = error.__cause__
+    return None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from revsearch import errors
-from revsearch.errors import CorruptArtifact, InvalidSpec, PermanentError, RevsearchError, TransientError
+from revsearch.errors import CorruptArtifact, InvalidSpec, PermanentError, RevsearchError, TransientError, cause_of
 
 
 def tree(root: type[RevsearchError]) -> Iterator[type[RevsearchError]]:
@@ -69,3 +69,26 @@ def test_all_problems_of_a_spec_arrive_one_by_one() -> None:
     for error in (sent, pickle.loads(pickle.dumps(sent))):
         assert error.problems == ("--k: expected at least 1, found 0", "--M: expected at least 2,\nfound 1")
         assert str(error) == "\n".join(error.problems)
+
+
+class Wrapped(Exception):
+    """As Ray wraps what a task raised."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__("ray::task() Traceback ...")
+        self.cause = cause
+
+
+class Both(Wrapped, RevsearchError):
+    """As Ray wraps it where it can: of the task's own type, too."""
+
+
+def test_the_cause_is_found_where_others_were_raised_around_it() -> None:
+    own = InvalidSpec("x")
+    around = RuntimeError("y")
+    around.__cause__ = Wrapped(own)
+    for error in (own, Wrapped(own), Both(own), Both(Wrapped(own)), around):
+        assert cause_of(error, RevsearchError) is own
+    assert cause_of(around, KeyError, RuntimeError) is around
+    assert cause_of(Both(KeyError("z")), RevsearchError) is None
+    assert cause_of(None, RevsearchError) is None

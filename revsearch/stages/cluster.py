@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray._private import ray_constants
 
-from revsearch.errors import InvalidSpec, RevsearchError, TransientError
+from revsearch.errors import InvalidSpec, RevsearchError, TransientError, cause_of
 from revsearch.specs import Resources
 from revsearch.stages.deaths import NODE_DEATHS, WORKER_DEATHS
 from revsearch.stages.growth import require_node
@@ -22,6 +22,7 @@ from revsearch.storage.roots import Place
 from revsearch.storage.store import Store
 
 _LOOPBACK = "127.0.0.1"
+_HERE = "local"  # Ray's own word for a new one on this machine
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,14 +51,14 @@ def connect(resources: Resources, store: Store | None = None, pictures: Iterable
 def _join(resources: Resources) -> None:
     address = resources.address or os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
-    if not address:
+    if not address or address == _HERE:
         _LOG.info("starting Ray on this machine, which takes some seconds")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run tells nobody
         # Ray turns its token authentication on by itself, and says so with a warning at each start.
         logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
         _stay_on_loopback()  # else it listens on all addresses
         with _own_sigterm():
-            ray.init(address="local", include_dashboard=False, _node_ip_address=_LOOPBACK, **options)
+            ray.init(address=_HERE, include_dashboard=False, _node_ip_address=_LOOPBACK, **options)
         return
     _require_answer(address)
     try:
@@ -71,9 +72,11 @@ def _join(resources: Resources) -> None:
 def _own_sigterm() -> Iterator[None]:
     """Keep this process's own handler of SIGTERM, where it has one: Ray's prints a stack and aborts after 3 s."""
     own = signal.getsignal(signal.SIGTERM)
-    yield
-    if callable(own) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, own)
+    try:
+        yield
+    finally:
+        if callable(own) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, own)
 
 
 def n_cpus() -> int:
@@ -92,7 +95,7 @@ def own_errors() -> Iterator[None]:
     try:
         yield
     except ray.exceptions.RayError as error:
-        raise (_find(error, RevsearchError) or _find(error, WORKER_DEATHS) or error) from error
+        raise (cause_of(error, RevsearchError) or cause_of(error, *WORKER_DEATHS) or error) from error
 
 
 def stream(task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], *, ahead: int) -> Iterator[Any]:
@@ -147,17 +150,3 @@ def _stay_on_loopback() -> None:
 def _resources() -> dict[str, float]:
     found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray declares no types here
     return found
-
-
-def _find(error: BaseException | None, kinds: type[Exception] | tuple[type[Exception], ...]) -> Exception | None:
-    while error is not None:
-        # Ray keeps a task's error here, beside Python's own chain. What it raises is of a class made of both, which
-        # says the worker's traceback for a message and has lost what our error knows.
-        cause = getattr(error, "cause", None)
-        if isinstance(cause, BaseException):
-            error = cause
-        elif isinstance(error, kinds):
-            return error
-        else:
-            error = error.__cause__
-    return None

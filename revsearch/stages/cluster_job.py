@@ -15,7 +15,8 @@ class ClusterJob:
         id: the one it was submitted under, else Ray's own.
         submitted: whether it came through the job server, which then has its log.
         status: PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
-        started: seconds since the epoch; None where it has not started.
+        submitted_at: seconds since the epoch; Ray, which calls this the start, does not say when the job found room. Of
+            one that was not submitted, when it started.
         exit_code: of its process; None where that did not end by itself.
         error: Ray's word for what went wrong, empty where it says none.
     """
@@ -24,7 +25,7 @@ class ClusterJob:
     submitted: bool
     status: str
     entrypoint: str
-    started: float | None = None
+    submitted_at: float | None = None
     ended: float | None = None
     exit_code: int | None = None
     error: str = ""

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from revsearch.errors import ClusterUnavailable
@@ -49,16 +49,16 @@ class Lines:
 def follow(server: JobServer, id: str, show: Callable[[str], None]) -> tuple[ClusterJob, str]:
     """Give each line of a job's log to `show` as it is written; return the job once it is over, and its whole log.
 
+    The log is empty where it is refused for two minutes, which is said: how the job ended is known all the same.
+
     Raises:
         ClusterUnavailable: where the server is silent for two minutes, or has forgotten the job.
     """
     lines, watch = Lines(show), _Watch(server, id)
     with _tailing(server, id) as pieces:
-        job = watch.look()
-        while not job.is_over:
+        while (job := watch.look()) is None or not job.is_over:
             _take_all(pieces, lines, until=time.monotonic() + watch.pause_s)
-            job = watch.look()
-    log = server.log(id)  # the connection lags behind by up to two seconds
+    log = watch.log()  # the connection lags behind by up to two seconds
     lines.take(0, log)
     lines.close()
     return job, log
@@ -81,7 +81,6 @@ class _Watch:
     id: str
     began: float = field(default_factory=time.monotonic)
     answered: float = field(default_factory=time.monotonic)
-    last: ClusterJob | None = None
     said_pending: bool = False
 
     @property
@@ -89,24 +88,40 @@ class _Watch:
         """Seconds until the next look."""
         return _LOOK_S if time.monotonic() - self.began < _YOUNG_S else _LOOK_LATER_S
 
-    def look(self) -> ClusterJob:
-        """Return the job as it is, or as it was when the server last answered."""
+    def look(self) -> ClusterJob | None:
+        """Return the job as it is, None where the server is away."""
         try:
             found = self.server.job(self.id)
         except ClusterUnavailable as error:
-            return self._away(error)
-        if found is None:
-            raise ClusterUnavailable(f"{self.server.url}: the cluster knows no job {self.id} any more: its head is new")
-        self.answered, self.last = time.monotonic(), found
-        self._tell_pending(found)
-        return found
-
-    def _away(self, error: ClusterUnavailable) -> ClusterJob:
-        if self.last is None or time.monotonic() - self.answered > _PATIENCE_S:
+            if self._is_patient:
+                return None
             raise ClusterUnavailable(
                 f"{error}; the job may go on: `revsearch status {self.id}` tells when the cluster is back"
             ) from error
-        return self.last
+        if found is None:
+            raise ClusterUnavailable(f"{self.server.url}: the cluster knows no job {self.id} any more: its head is new")
+        self.answered = time.monotonic()
+        self._tell_pending(found)
+        return found
+
+    def log(self) -> str:
+        """Return the whole log of the job that is over, nothing where it is not to be had."""
+        said_waiting = False
+        while True:
+            try:
+                return self.server.log(self.id)
+            except ClusterUnavailable as error:
+                if not self._is_patient:
+                    _LOG.warning("%s", error)
+                    return ""
+                if not said_waiting:
+                    said_waiting = True
+                    _LOG.info("%s is over; waiting for its log: %s", self.id, error)
+            time.sleep(_LOOK_S)
+
+    @property
+    def _is_patient(self) -> bool:
+        return time.monotonic() - self.answered <= _PATIENCE_S
 
     def _tell_pending(self, job: ClusterJob) -> None:
         if job.status == "PENDING" and not self.said_pending and time.monotonic() - self.began > _SAY_PENDING_S:
@@ -116,7 +131,7 @@ class _Watch:
 
 @contextmanager
 def _tailing(server: JobServer, id: str) -> Iterator["queue.Queue[tuple[int, str]]"]:
-    """Let a thread put the log's pieces with their places into a queue, reconnecting where the connection breaks.
+    """Let a thread put the log's pieces with their places into a queue, reconnecting where the connection ends.
 
     A thread, so that a signal ends the wait of the main one at once.
     """
@@ -128,8 +143,7 @@ def _tailing(server: JobServer, id: str) -> Iterator["queue.Queue[tuple[int, str
     try:
         yield pieces
     finally:
-        with suppress(RuntimeError):  # the log has ended, and its loop with it
-            loop.call_soon_threadsafe(tail.cancel)
+        loop.call_soon_threadsafe(tail.cancel)
         thread.join(timeout=_RECONNECT_S)
 
 
@@ -143,13 +157,12 @@ def _run(loop: asyncio.AbstractEventLoop, tail: "asyncio.Task[None]") -> None:
 
 
 async def _tail(server: JobServer, id: str, pieces: "queue.Queue[tuple[int, str]]") -> None:
-    while True:
+    while True:  # also after an end in good order: Ray's head gives one whatever ended its own connection to the log
         place = 0
         try:
             async for text in server.tail(id):
                 pieces.put((place, text))
                 place += len(text)
-            return  # the job is over
         except Exception as error:  # noqa: BLE001  # whatever broke it, the log is asked for again; looks at the job end it
             _LOG.debug("the log of %s broke off: %s", id, error)
         await asyncio.sleep(_RECONNECT_S)

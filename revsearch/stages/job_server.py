@@ -20,6 +20,7 @@ from revsearch.stages.token import refused, send_token
 
 _READ_TIMEOUT_S = 60.0
 _NOT_FOUND = 404
+_AWAY = frozenset({502, 503, 504})  # said for a server that starts anew, by what stands before it
 _PORTS = {"http": 80, "https": 443}
 
 for _chatty in (
@@ -43,7 +44,10 @@ class _Client(JobSubmissionClient):
     """Ray's client, which by itself waits for an answer for ever and hides its status."""
 
     def _do_request(self, *arguments: Any, **options: Any) -> Any:
-        return super()._do_request(*arguments, timeout=(ANSWER_TIMEOUT_S, _READ_TIMEOUT_S), **options)
+        answer = super()._do_request(*arguments, timeout=(ANSWER_TIMEOUT_S, _READ_TIMEOUT_S), **options)
+        if answer.status_code in _AWAY:
+            raise ClusterUnavailable(f"{self._address}: the job server is away: it says HTTP {answer.status_code}")
+        return answer
 
     def _raise_error(self, r: Any) -> NoReturn:
         raise _Refused(r.status_code, r.text)
@@ -68,9 +72,12 @@ class JobServer:
         Raises:
             InvalidSpec: where there is none, it wants another token, or runs another Ray; or where it is on another
                 machine, there is no token, and the call does not say that this is meant (`insecure`).
+            ClusterUnavailable: where what stands before it says that it is away.
         """
+        sent = send_token()
+        _require_token(address, sent, insecure=insecure)
         url = address.rstrip("/") if "://" in address else _of_head(address)
-        _require_token(url, sent := send_token(), insecure=insecure)
+        _require_token(url, sent, insecure=insecure)  # the head may tell of another machine
         _require_listener(url)
         try:
             with _argument_before_environment(url):
@@ -140,30 +147,36 @@ class JobServer:
                 found = [_job(details) for details in self._client.list_jobs()]
         except _Refused as error:
             raise ClusterUnavailable(f"{self.url}: {_last_line(str(error))}") from error
-        return sorted(found, key=lambda job: (job.started or float("inf"), job.id))
+        return sorted(found, key=lambda job: (job.submitted_at or float("inf"), job.id))
 
     def log(self, id: str) -> str:
-        """Return what a submitted job has written so far, stdout and stderr in one; empty where none is to be had."""
+        """Return what a submitted job has written so far, stdout and stderr in one; empty where that is nothing.
+
+        Raises:
+            ClusterUnavailable: where it cannot be told: the server does not answer, or the job's machine does not.
+        """
         try:
             with self._asking():
                 return str(self._client.get_job_logs(id))
-        except _Refused:
-            return ""  # its machine is gone, or nothing was written
+        except _Refused as error:
+            if error.status == _NOT_FOUND:
+                return ""
+            raise ClusterUnavailable(f"{self.url}: the log of {id}: {_last_line(str(error))}") from error
 
     def tail(self, id: str) -> AsyncIterator[str]:
         """Yield what a job writes, from the beginning of its log, as it comes; whatever ends it early is raised."""
         tail: AsyncIterator[str] = self._client.tail_job_logs(id)
         return tail
 
-    def stop(self, id: str) -> bool:
-        """Ask a job to end; say whether it was running.
+    def stop(self, id: str) -> None:
+        """Ask a job to end.
 
         Raises:
             InvalidSpec: where the job was not submitted, so that the server does not have it in hand.
         """
         try:
             with self._asking():
-                return bool(self._client.stop_job(id))
+                self._client.stop_job(id)
         except _Refused as error:
             raise InvalidSpec(f"{id}: {_last_line(str(error))}") from error
 
@@ -184,17 +197,26 @@ def _of_head(address: str) -> str:
             f"--address {address}: expected a cluster with a job server, found none: its head was started without "
             "dashboard"
         )
+    if is_loopback(_host(server)) and not is_loopback(_host(address)):  # who asks from elsewhere would ask himself
+        raise InvalidSpec(
+            f"--address {address}: expected a job server that other machines reach, found one on the head's loopback "
+            f"alone, {server}; open a tunnel to it and give its end here, as http://127.0.0.1:PORT"
+        )
     return f"http://{server}"
 
 
-def _require_token(url: str, sent: bool, *, insecure: bool) -> None:
-    host = urlsplit(url).hostname or ""
-    if not (sent or insecure or is_loopback(host)):
+def _require_token(address: str, sent: bool, *, insecure: bool) -> None:
+    if not (sent or insecure or is_loopback(_host(address))):
         raise InvalidSpec(
-            f"--address {url}: expected a token for a cluster on another machine, found none: whoever reaches a job "
-            "server without one may run code there; put the cluster's token into a file and its path into "
+            f"--address {address}: expected a token for a cluster on another machine, found none: whoever reaches a "
+            "job server without one may run code there; put the cluster's token into a file and its path into "
             "RAY_AUTH_TOKEN_PATH, or say --insecure where the network keeps others out"
         )
+
+
+def _host(address: str) -> str:
+    """Return the host of `http(s)://HOST:PORT` or `HOST:PORT`."""
+    return urlsplit(address if "://" in address else f"//{address}").hostname or ""
 
 
 def _require_listener(url: str) -> None:
@@ -242,7 +264,7 @@ def _job(details: JobDetails) -> ClusterJob:
         submitted=details.type is JobType.SUBMISSION,
         status=str(details.status),
         entrypoint=details.entrypoint,
-        started=_seconds(details.start_time),
+        submitted_at=_seconds(details.start_time),
         ended=_seconds(details.end_time),
         exit_code=details.driver_exit_code,
         error=str(details.error_type or ""),

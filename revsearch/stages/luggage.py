@@ -20,6 +20,8 @@ DATA = (
     *("*.pth", "*.pt", "*.ckpt", "*.safetensors", "*.npy", "*.npz", "graph*.bin"),
     *("/store/", "/demo/", "/weights/", "/artifacts/", "*_cache/", "*.egg-info/"),
 )
+# Whoever may use a cluster may read what is sent to it.
+SECRETS = (".env", ".env.*", "*.pem", "*.key", ".aws/", ".ssh/", ".netrc")
 _COMPILED = ["__pycache__"]  # another at each change of a file's time: the same code would be sent again
 _N_SHOWN = 3
 
@@ -31,7 +33,7 @@ class Luggage:
     Attributes:
         code: folders of packages, importable by their names wherever the job runs.
         working_dir: the folder that the job runs in; None for an empty one.
-        excludes: what of it stays here beside `DATA`, as in a .gitignore.
+        excludes: what of it stays here beside `DATA` and `SECRETS`, as in a .gitignore.
         runtime_env: the rest of Ray's runtime environment.
     """
 
@@ -42,8 +44,8 @@ class Luggage:
 
     @property
     def all_excludes(self) -> list[str]:
-        """What of the folder stays here."""
-        return [*get_runtime_env_default_excludes(), *DATA, *self.excludes]
+        """What of the folder stays here, secrets whatever is said."""
+        return [*get_runtime_env_default_excludes(), *DATA, *self.excludes, *SECRETS]
 
     def require_small(self) -> None:
         """Refuse a folder that is not there, or has too much in it: what is meant to be code is most likely data.

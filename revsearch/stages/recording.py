@@ -51,7 +51,10 @@ class Recording:
 
     @contextmanager
     def pool(self, n_workers: int) -> Iterator[None]:
-        """Record that so many workers are there during the block, each starting until the first has done something."""
+        """Record that so many workers are there during the block, each starting until the first has done something.
+
+        None are where all nodes were lost before it.
+        """
         began, before = time.time(), self.done
         self.done = None
         try:
@@ -61,7 +64,7 @@ class Recording:
             self._note(Span(began, first, {_START: n_workers * (first - began)}))
             self.done, theirs = before, self.done
             self.merge(theirs)
-            self.merge(Timeline.idle(began, time.time(), n_workers - 1))
+            self.merge(Timeline.idle(began, time.time(), max(0, n_workers - 1)))
 
     def started(self) -> None:
         """Record that this process has come to go on with what another began, which took from its last unit on."""

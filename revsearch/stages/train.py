@@ -170,6 +170,7 @@ class _Job:
             board,
             work=lambda pool: self._work(rows, pool, resources),
             again=lambda pool: plan_train_again(resources, batch, pool),
+            reached=lambda: train_checkpoints.last_epoch(self.draft),
         )
         with cluster.own_errors():
             n_views = self.spec.epochs * batch * steps_per_epoch(rows, self.spec)

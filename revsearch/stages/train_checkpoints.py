@@ -32,6 +32,11 @@ def keep(draft: Draft, epoch: int, tensors: Mapping[str, Any], values: Mapping[s
         draft.store.delete(f"{draft.prefix}/{part.name}")
 
 
+def last_epoch(draft: Draft) -> int:
+    """Return the last epoch of which there is a checkpoint, whole or not; 0 before the first."""
+    return max((int(part.name.split("-")[1]) for part in draft.found_parts(_STEM)), default=0)
+
+
 def latest(draft: Draft) -> Saved | None:
     """Return the latest checkpoint that is whole, or None; damaged ones are passed over."""
     from revsearch.model.checkpoint import load_checkpoint

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from revsearch.errors import TransientError
 from revsearch.stages.deaths import WORKER_DEATHS
 
-MAX_DEATHS = 3  # that a run gets over; each costs what was learned since the last checkpoint
+MAX_DEATHS = 3  # that a run gets over from one checkpoint to the next; each costs what was learned since the last
 
 
 def after_failures(error: Exception) -> Exception:
@@ -17,9 +17,9 @@ def after_failures(error: Exception) -> Exception:
     if failures and not any(map(_is_death, failures.values())):
         return next(iter(failures.values()))
     return TransientError(
-        f"workers of the run could not be started, or died more often than the {MAX_DEATHS} times that it gets over; "
-        "the same command goes on from the last checkpoint; give it fewer --workers or more memory, and see whether "
-        "the cluster has room: "
+        f"workers of the run could not be started, or died more than {MAX_DEATHS} times without coming to a new "
+        "checkpoint; the same command goes on from the last checkpoint; give it fewer --workers or more memory, and "
+        "see whether the cluster has room: "
         f"{error}"
     )
 

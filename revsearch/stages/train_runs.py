@@ -34,26 +34,31 @@ class TrainRuns:
         board: where its workers tell how it goes.
         work: what the workers of a pool are told.
         again: gives the workers that there is room for, after those of a pool were lost.
+        reached: gives the epoch of the last checkpoint.
     """
 
     name: str
     board: Board
     work: Callable[[TrainPool], Any]
     again: Callable[[TrainPool], TrainPool]
+    reached: Callable[[], int]
 
     def to_the_end(self, pool: TrainPool) -> None:
         """Train from the last checkpoint on, as often as it takes.
 
         Raises:
             RevsearchError: an error of our own that a worker raised.
-            TransientError: where workers die, or cannot be started, again and again.
+            TransientError: where workers die, or cannot be started, again and again from the same checkpoint.
         """
         n_deaths = n_starts = 0
+        epoch = self.reached()
         while (error := self._ended_early(pool)) is not None:
             self.board.outcome()  # raises what a worker raised, where that was the cause
             failure = after_failures(error)
             if not isinstance(failure, TransientError):
                 raise failure from error
+            if (now := self.reached()) > epoch:  # however often nodes are taken away, it goes on
+                n_deaths, n_starts, epoch = 0, 0, now
             died = bool(getattr(error, "worker_failures", {}))
             n_deaths, n_starts = n_deaths + died, n_starts + (not died)
             if n_deaths > MAX_DEATHS or n_starts > _MAX_STARTS:

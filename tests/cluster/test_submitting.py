@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from jobs.runtime_env import read_runtime_env
 from revsearch.imaging.drawing import draw_collection
 from tests.servers.cutting import cutting
 from tests.servers.ray_cluster import RayCluster, ray_cluster
@@ -176,8 +179,26 @@ def test_a_job_outlives_who_watches_it_and_ends_when_it_is_stopped(
     (line,) = [line for line in run("status").out.splitlines() if line.startswith("long  ")]
     assert "  RUNNING  " in line
     assert run("stop", "long").out == "long  STOPPED\n"
+    assert "revsearch: exit=143 reason=terminated" in run("status", "long").out, "it did not end by itself"
     ended = run("submit", *words, "--store", store)
     assert (ended.code, ended.last_error) == (143, "revsearch: exit=143 reason=job_stopped")
+
+
+def test_a_job_that_is_stopped_has_more_time_than_ray_gives(run: Run, cluster: RayCluster) -> None:
+    """Of its own Ray kills it after 3 s."""
+    slow = "trap 'sleep 5; echo kept; exit 143' TERM; echo up; while :; do sleep 0.1; done"
+    envs = (read_runtime_env(None, {}), yaml.safe_load((ROOT / "cluster/runtime-env.yaml").read_text()))
+    for place, env in enumerate(envs):
+        given = ("--submission-id", f"slow-{place}", "--runtime-env-json", json.dumps({"env_vars": env["env_vars"]}))
+        words = ("job", "submit", "--no-wait", *given, "--", "bash", "-c", slow)
+        sent = cluster.run("-m", "ray.scripts.scripts", *words, RAY_ADDRESS=None)
+        assert sent.returncode == 0, sent.stderr
+    ids = [f"slow-{place}" for place in range(len(envs))]
+    ends = time.monotonic() + DEADLINE_S
+    while run("status", *ids).out.splitlines().count("up") < len(ids):
+        assert time.monotonic() < ends
+    assert run("stop", *ids).out == "".join(f"{id}  STOPPED\n" for id in ids)
+    assert run("status", *ids).out.splitlines().count("kept") == len(ids)
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> None:

@@ -20,7 +20,9 @@ def job(status: str, exit_code: int | None = None, error: str = "", message: str
 @pytest.mark.parametrize(
     ("over", "log", "code", "reason"),
     [
-        (job("SUCCEEDED", 0), JobLog(artifact=ID), 0, ""),
+        (job("SUCCEEDED", 0), JobLog(artifact=ID, report=REPORT), 0, ""),
+        (job("SUCCEEDED", 0), JobLog(), 75, "no_report"),
+        (job("SUCCEEDED", 0), JobLog(artifact=ID), 75, "no_report"),
         (job("FAILED", 3), JobLog(reason="too_many_rejects", artifact=ID), 3, "too_many_rejects"),
         (job("FAILED", 1), JobLog(), 1, "job_failed"),
         (job("FAILED", 127), JobLog(), 127, "job_failed"),
@@ -56,24 +58,23 @@ def test_why_a_job_did_not_run_is_one_line():
 
 
 def test_stdout_ends_as_that_of_the_job():
-    outcome = outcome_of(job("SUCCEEDED", 0), JobLog(report=REPORT, artifact=ID), as_json=False)
+    outcome = outcome_of(job("SUCCEEDED", 0), JobLog(report=REPORT, artifact=ID), command="embed", as_json=False)
     assert (outcome.lines, result_line(outcome)) == ((), ID)
-    written = outcome_of(
-        job("SUCCEEDED", 0), JobLog(report={"artifact": None, "paths": {"result": "/o"}}), as_json=False
-    )
+    log = JobLog(report={"artifact": None, "paths": {"result": "/o"}})
+    written = outcome_of(job("SUCCEEDED", 0), log, command="embed", as_json=False)
     assert result_line(written) == "/o"
-    listed = outcome_of(job("SUCCEEDED", 0), JobLog(report={"lines": ["a", "b"]}), as_json=False)
+    listed = outcome_of(job("SUCCEEDED", 0), JobLog(report={"lines": ["a", "b"]}), command="embed", as_json=False)
     assert (listed.lines, result_line(listed)) == (("a", "b"), None)
 
 
 def test_a_plan_is_told_as_here():
     plan = {"rows": 3, "parts": 1, "bytes": None, "resources": vars(Resources()), "note": "n"}
-    outcome = outcome_of(job("SUCCEEDED", 0), JobLog(report={"plan": plan}), as_json=False)
+    outcome = outcome_of(job("SUCCEEDED", 0), JobLog(report={"plan": plan}), command="embed", as_json=False)
     assert list(outcome.lines) == list(plan_lines(Plan(3, 1, None, Resources(), "n")))
 
 
 def test_json_has_what_the_job_told_and_the_job():
-    outcome = outcome_of(job("SUCCEEDED", 0), JobLog(report=REPORT, artifact=ID), as_json=False)
+    outcome = outcome_of(job("SUCCEEDED", 0), JobLog(report=REPORT, artifact=ID), command="embed", as_json=False)
     told = as_json("submit", outcome, outcome.ending, {})
     assert (told["command"], told["artifact"], told["counts"], told["exit_code"]) == ("submit", ID, {"in": 9}, 0)
     assert told["job"]["id"] == "embed-1"
@@ -82,15 +83,37 @@ def test_json_has_what_the_job_told_and_the_job():
 
 def test_json_has_the_jobs_own_error():
     report = REPORT | {"exit_code": 2, "error": {"reason": "usage", "message": "no such thing"}}
-    outcome = outcome_of(job("FAILED", 2), JobLog(report=report, reason="usage"), as_json=False)
+    outcome = outcome_of(job("FAILED", 2), JobLog(report=report, reason="usage"), command="embed", as_json=False)
     told = as_json("submit", outcome, outcome.ending, {})
     assert (told["exit_code"], told["error"]) == (2, report["error"])
 
 
 def test_a_job_asked_for_json_gives_it_as_it_is():
-    outcome = outcome_of(job("SUCCEEDED", 0), JobLog(report=REPORT, artifact=ID), as_json=True)
+    outcome = outcome_of(job("SUCCEEDED", 0), JobLog(report=REPORT, artifact=ID), command="embed", as_json=True)
     assert json.loads(outcome.lines[0]) == REPORT
     assert result_line(outcome) is None
+
+
+@pytest.mark.parametrize(
+    ("over", "code", "reason"),
+    [(job("SUCCEEDED", 0), 75, "no_report"), (job("FAILED", 3), 3, "job_failed"), (job("STOPPED"), 143, "job_stopped")],
+)
+def test_json_of_a_job_whose_log_is_not_to_be_had(over, code, reason):
+    outcome = outcome_of(over, JobLog(), command="embed", as_json=True)
+    (line,) = outcome.lines
+    told = json.loads(line)
+    assert (told["command"], told["artifact"], told["exit_code"]) == ("embed", None, code)
+    assert told["error"]["reason"] == reason
+    assert told["job"]["id"] == "embed-1"
+    assert told["job"]["exit_code"] == over.exit_code
+    assert "embed-1" in told["error"]["message"]
+
+
+def test_stdout_of_a_job_whose_log_is_not_to_be_had():
+    outcome = outcome_of(job("SUCCEEDED", 0), JobLog(), command="embed", as_json=False)
+    assert (outcome.lines, result_line(outcome), outcome.ending.code) == ((), None, 75)
+    told = as_json("submit", outcome, outcome.ending, {})
+    assert (told["command"], told["exit_code"], told["job"]["id"]) == ("submit", 75, "embed-1")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_a_preset_and_words_without_a_flag():
     assert trained.words == ("triplet", "--manifest=m", "--store=/s", "--json")
     assert trained.as_json
     ranked = RemoteCommand.of(["build-index", "--embeddings", "x", "y", "--store", "/s"], {})
-    assert ranked.entrypoint == "python -P -m jobs.build_index --embeddings x y --store=/s --json"
+    assert ranked.entrypoint == "python -P -m jobs.build_index --embeddings=x y --store=/s --json"
 
 
 def test_everything_wrong_is_told_at_once():

@@ -8,6 +8,7 @@ from jobs.catalogue import module_name
 from jobs.preset import choose_preset
 from jobs.settings import read_settings
 from jobs.spelling import spelled
+from revsearch.errors import InvalidSpec
 
 
 def both(name: str, *arguments: str, **environment: str):
@@ -29,6 +30,7 @@ def both(name: str, *arguments: str, **environment: str):
         ("build-index", ["--embeddings", "a", "b", "--M", "4", "--ef-construction", "8"]),
         ("rank", ["a", "--index", "i", "b c"]),
         ("rank", ["--index", "i", "--", "-a", "--k"]),
+        ("build-index", ["--embeddings=-a", "b", "--M", "4"]),
         ("train", ["triplet", "--manifest", "m", "-e", "3", "--loss", "arcface"]),
         ("ls", []),
     ],
@@ -44,3 +46,10 @@ def test_environment_and_config_file_are_flags_then(tmp_path):
     first, again, words = both("embed", "--config", str(config), REVSEARCH_STORE="/s", REVSEARCH_PROFILE="cluster")
     assert (again.spec, again.resources) == (first.spec, first.resources)
     assert words == ["--manifest=m", "--allow-truncated", "--store=/s", "--profile=cluster", "--batch-size=7"]
+
+
+def test_a_list_that_no_words_give_is_refused(tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text('[build-index]\nembeddings = ["a", "-b"]\n')
+    with pytest.raises(InvalidSpec, match=r"--embeddings: expected at most its first .* found '-b'"):
+        both("build-index", "--config", str(config))

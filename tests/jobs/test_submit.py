@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from jobs.submit import SubmitSpec
+
 QUICK_S = 15.0
 
 
@@ -64,6 +66,19 @@ def test_an_address_where_nobody_listens_is_told_quickly(command, form):
     assert (done.returncode, done.stdout) == (2, "")
     assert address in done.stderr
     assert time.monotonic() - began < QUICK_S
+
+
+def test_a_working_dir_that_lies_elsewhere_is_left_to_the_machines(tmp_path):
+    env = tmp_path / "env.yaml"
+    env.write_text("working_dir: s3://b/x.zip\nexcludes: [a]\npip: [x]\n")
+    command = ("ls", "--store", "/s")
+    declared = SubmitSpec(command=command, runtime_env=str(env)).luggage()
+    assert (declared.working_dir, declared.runtime_env["working_dir"]) == (None, "s3://b/x.zip")
+    declared.require_small()
+    given = SubmitSpec(command=command, runtime_env=str(env), working_dir="https://host/y.zip").luggage()
+    assert (given.working_dir, given.runtime_env["working_dir"]) == (None, "https://host/y.zip")
+    here = SubmitSpec(command=command, runtime_env=str(env), working_dir=str(tmp_path)).luggage()
+    assert (here.working_dir, here.excludes) == (tmp_path, ("a",))
 
 
 def test_help_of_the_command_that_is_sent(capsys, monkeypatch):

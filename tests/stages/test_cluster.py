@@ -1,4 +1,5 @@
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import ray
+from ray._private import ray_constants
 
 from revsearch.errors import CorruptArtifact, InvalidSpec
 from revsearch.specs import Resources
@@ -69,6 +71,50 @@ class TestUnreachable:
         with pytest.raises(InvalidSpec, match=address):
             cluster.connect(Resources(address=address))
         assert time.monotonic() - began < _QUICK_S
+
+
+class TestOfItsOwn:
+    """Which Ray is started, without starting one."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+        """What Ray is asked for."""
+        asked: list[dict[str, Any]] = []
+        monkeypatch.setattr(ray, "init", lambda **options: asked.append(options))
+        monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", True)
+        return asked
+
+    @pytest.mark.parametrize("given", [None, "local"])
+    @pytest.mark.parametrize("variable", [None, "", "local"])
+    def test_it_is_reached_from_this_machine_alone_by_whatever_name_it_goes(
+        self, monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]], given: str | None, variable: str | None
+    ) -> None:
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        if variable is not None:
+            monkeypatch.setenv("RAY_ADDRESS", variable)
+        cluster._join(Resources(address=given))
+        (options,) = asked
+        assert (options["address"], options["_node_ip_address"]) == ("local", "127.0.0.1")
+        assert not options["include_dashboard"]
+        assert not ray_constants.ENABLE_RAY_CLUSTER
+
+    def test_a_start_that_fails_leaves_the_handler_of_sigterm(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(**_: Any) -> None:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            raise RuntimeError("no")
+
+        def own(*_: object) -> None:
+            pass
+
+        monkeypatch.setattr(ray, "init", fail)
+        monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", True)
+        before = signal.signal(signal.SIGTERM, own)
+        try:
+            with pytest.raises(RuntimeError, match="no"):
+                cluster._join(Resources(address="local"))
+            assert signal.getsignal(signal.SIGTERM) is own
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _outside_address() -> str:

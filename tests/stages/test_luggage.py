@@ -26,6 +26,17 @@ def test_code_travels_and_data_do_not(folder: Path) -> None:
     assert names(Luggage((), folder, ("!logo.png", "*.csv")), folder) == {*CODE} - {"truth.csv"}
 
 
+@pytest.mark.parametrize(
+    "name", [".env", "package/.env", ".env.local", "server.pem", "package/tls.key", ".aws/credentials", ".ssh/id"]
+)
+def test_secrets_stay_here_whatever_is_said(
+    folder: Path, write_files: Callable[[Path, Mapping[str, bytes]], Path], name: str
+) -> None:
+    write_files(folder, {name: b"hunter2"})
+    assert name not in names(Luggage((), folder), folder)
+    assert name not in names(Luggage((), folder, (f"!{name}", f"!/{name}", "!*")), folder)
+
+
 def test_what_git_ignores_stays_here(folder: Path) -> None:
     (folder / ".gitignore").write_text("truth.*\n.gitignore\n")
     assert names(Luggage((), folder), folder) == {"mine.py", "package/store/a.py", "package/weights.py"}

@@ -108,7 +108,8 @@ class TestANodeThatSeesLess:
         with node_that_does_not_see(own, nodes.address):
             board = Board()
             monkeypatch.setattr("revsearch.stages.train_runs.work_in_worker", report)
-            TrainRuns("run", board, lambda pool: None, lambda pool: pool).to_the_end(TrainPool(2, 1, 0, 0, 1))
+            runs = TrainRuns("run", board, lambda pool: None, lambda pool: pool, lambda: 0)
+            runs.to_the_end(TrainPool(2, 1, 0, 0, 1))
             assert len(set(board.outcome())) == 2, "both nodes train"
 
 

@@ -70,6 +70,19 @@ def test_a_pool_that_is_given_nothing_is_there_all_the_same() -> None:
     assert timeline.shares()[WAIT] == 1.0
 
 
+def test_a_pool_of_nobody_leaves_the_error_of_the_block() -> None:
+    """All nodes were lost: what comes of that is told, not that nobody can wait."""
+    recording = Recording("rank")
+
+    def fail() -> None:
+        time.sleep(0.02)
+        raise ValueError("no nodes")
+
+    with pytest.raises(ValueError, match="no nodes"), recording.pool(0):
+        fail()
+    assert (recording.timeline.there >= 0).all()
+
+
 def test_a_worker_whose_clock_is_behind_has_not_started_before_it_was_asked_for() -> None:
     recording = Recording("embed")
     with recording.pool(2):

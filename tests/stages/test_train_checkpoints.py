@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from revsearch.stages.train_checkpoints import discard, keep, latest
+from revsearch.stages.train_checkpoints import discard, keep, last_epoch, latest
 from revsearch.storage.artifact import Draft
 from revsearch.storage.local import LocalStore
 
@@ -97,3 +97,10 @@ def test_discarding_leaves_other_parts(draft: Draft) -> None:
     assert latest(draft) is None
     assert [info.key.rpartition("/")[2].split("-")[0] for info in draft.store.list(draft.prefix)] == ["triplets"]
     discard(draft)
+
+
+def test_the_last_epoch_counts_whole_or_not(store: LocalStore, draft: Draft) -> None:
+    assert last_epoch(draft) == 0
+    assert last_epoch(kept(draft, 9, 10)) == 10
+    damage(store, draft, 1, "empty")
+    assert last_epoch(draft) == 10

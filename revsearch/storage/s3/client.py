@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,6 +62,21 @@ class Endpoint:
         """
         return _of_environment(frozenset((name, os.environ[name]) for name in os.environ if name.startswith("AWS_")))
 
+    @classmethod
+    def configured(cls) -> "Endpoint":
+        """Return the same without a look at credentials, which may take a machine's role seconds; raises the same."""
+        with _configuring():
+            session = _session(os.environ.get("AWS_REGION"))
+            plain = Config(signature_version=UNSIGNED)
+            asked = session.client("s3", config=plain).meta
+            amazon = session.client("s3", config=plain.merge(Config(ignore_configured_endpoint_urls=True))).meta
+        url = asked.endpoint_url if asked.endpoint_url != amazon.endpoint_url else None
+        if url is not None and "@" in urlsplit(url).netloc:
+            raise InvalidSpec(
+                "AWS_ENDPOINT_URL: expected an address without user and password; keys have variables of theirs"
+            )
+        return cls(url, session.region_name, (asked.config.s3 or {}).get("addressing_style"))
+
 
 def client_of(endpoint: Endpoint, *, patient: bool = True) -> Any:
     """Return this process's client of an endpoint, safe to share among threads.
@@ -85,17 +100,7 @@ def forget() -> None:
 @lru_cache(maxsize=4)
 def _of_environment(variables: frozenset[tuple[str, str]]) -> Endpoint:  # noqa: ARG001  # the key of the cache
     with _configuring():
-        session = _session(os.environ.get("AWS_REGION"))
-        plain = Config(signature_version=UNSIGNED)
-        asked = session.client("s3", config=plain).meta
-        amazon = session.client("s3", config=plain.merge(Config(ignore_configured_endpoint_urls=True))).meta
-        anonymous = _is_anonymous(session)
-    url = asked.endpoint_url if asked.endpoint_url != amazon.endpoint_url else None
-    if url is not None and "@" in urlsplit(url).netloc:
-        raise InvalidSpec(
-            "AWS_ENDPOINT_URL: expected an address without user and password; keys have variables of theirs"
-        )
-    return Endpoint(url, session.region_name, (asked.config.s3 or {}).get("addressing_style"), anonymous)
+        return replace(Endpoint.configured(), anonymous=_is_anonymous(_session(None)))
 
 
 @lru_cache
