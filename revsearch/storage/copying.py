@@ -16,7 +16,7 @@ from revsearch.storage.store import Store
 from revsearch.storage.threads import in_threads
 
 # Parts under way at once. Of each that comes from a bucket this machine holds a file on its disk and up to 18 MiB of
-# memory (`s3.store`): what was received and is not written yet. Of one in a folder it holds 1 MiB.
+# memory (`s3.transfers`): what was received and is not written yet. Of one in a folder it holds 1 MiB.
 _THREADS = 8
 
 
