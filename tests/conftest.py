@@ -16,6 +16,7 @@ from jobs.catalogue import module_name
 from jobs.command import ENVIRONMENT
 from jobs.launch import execute
 from tests.servers import radosgw as ceph
+from tests.servers.faulty import Proxy, faulty
 from tests.servers.server import Server
 
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # no test starts a Ray by accident, and none leaves it to the next
@@ -123,3 +124,11 @@ def in_environment_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     yield set_environment
     if changes:
         client.forget()
+
+
+@pytest.fixture
+def proxy(moto: Server, in_environment_of: Callable[..., None]) -> Iterator[Proxy]:
+    """A proxy before moto's server, to which this process and those it starts talk; it fails as it is told."""
+    with faulty(moto) as proxy:
+        in_environment_of(proxy.server)
+        yield proxy

@@ -2,23 +2,16 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Told
-from tests.servers.faulty import Asked, Fault, Proxy, always, faulty, share
-from tests.servers.server import Server, free_port
+from tests.servers.faulty import Asked, Fault, Proxy, always, share
+from tests.servers.server import free_port
 
 SOON_S = 40.0  # an idle machine takes 5 s, a busy one some more; what is patient, more than a minute
-
-
-@pytest.fixture
-def proxy(moto: Server, in_environment_of: Callable[..., None]) -> Iterator[Proxy]:
-    with faulty(moto) as proxy:
-        in_environment_of(proxy.server)
-        yield proxy
 
 
 @pytest.fixture

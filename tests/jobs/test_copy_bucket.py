@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,7 @@ from revsearch.storage.local import LocalStore
 from revsearch.storage.opening import open_store
 from revsearch.storage.store import Store
 from tests.conftest import Told
-from tests.servers.faulty import Asked, Fault, Plan, Proxy, always, faulty, none, share
-from tests.servers.server import Server
+from tests.servers.faulty import Asked, Fault, Plan, Proxy, always, none, share
 
 pytestmark = pytest.mark.usefixtures("no_ray")
 
@@ -38,13 +37,6 @@ def artifact(source: LocalStore) -> Artifact:
     draft = Draft(source, "encoder", "0123456789ab", {}, {})
     parts = [draft.put("part", ".bin", b"%d" % number * 1000) for number in range(PARTS)]
     return draft.commit(Counts(1, 1), [*parts, draft.put("large", ".bin", LARGE)])
-
-
-@pytest.fixture
-def proxy(moto: Server, in_environment_of: Callable[..., None]) -> Iterator[Proxy]:
-    with faulty(moto) as proxy:
-        in_environment_of(proxy.server)
-        yield proxy
 
 
 @pytest.fixture

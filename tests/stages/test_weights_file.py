@@ -1,7 +1,6 @@
 """Weights files that lie in a bucket: fetched once, checked as those of a folder."""
 
 import hashlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,7 @@ from revsearch.errors import CorruptArtifact, InvalidSpec
 from revsearch.model import weights
 from revsearch.model.names import EncoderName
 from revsearch.stages.weights_file import weights_file
-from tests.servers.faulty import Proxy, faulty
-from tests.servers.server import Server
+from tests.servers.faulty import Proxy
 
 NAME = EncoderName("resnet50", "IMAGENET1K_V2")
 CONTENT = b"as good as weights"
@@ -25,13 +23,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(weights, "weights_url", lambda architecture, name: (tmp_path / "web" / FILE).as_uri())
     return tmp_path / "hub" / "checkpoints"
-
-
-@pytest.fixture
-def proxy(moto: Server, in_environment_of: Callable[..., None]) -> Iterator[Proxy]:
-    with faulty(moto) as proxy:
-        in_environment_of(proxy.server)
-        yield proxy
 
 
 @pytest.fixture
