@@ -94,6 +94,7 @@ def test_no_node_is_left(pool: NodePool, monkeypatch: pytest.MonkeyPatch) -> Non
         doubled(pool, (1, "never"))
 
 
+@pytest.mark.slow
 def test_a_node_that_is_gone_and_still_listed_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = Node("0" * 56, "192.0.2.1", 8, 0)
     monkeypatch.setattr(node_pool, "working_nodes", lambda: [gone, *working_nodes()])

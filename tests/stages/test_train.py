@@ -156,6 +156,7 @@ class TestRuns:
         png = fetch(store, str(artifact), artifact.part("reconstructions"), tmp_path).read_bytes()
         assert Image.open(BytesIO(png)).format == "PNG"
 
+    @pytest.mark.slow
     def test_pictures_that_cannot_be_read_are_rejected_and_the_rest_is_learned_from(
         self, store: LocalStore, folder: Path, by_hand: Any, tmp_path: Path, write_files: Callable[..., Path]
     ) -> None:
@@ -169,6 +170,7 @@ class TestRuns:
         counts = artifact.card.counts
         assert (counts.n_in, counts.n_ok, dict(counts.rejected)) == (42, 40, {"missing": 1, "truncated": 1})
 
+    @pytest.mark.slow
     def test_a_run_that_collapses_ends_with_a_reason_and_no_artifact_however_often_it_is_given(
         self, store: LocalStore, pictures: Artifact
     ) -> None:
