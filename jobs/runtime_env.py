@@ -1,5 +1,6 @@
 """What a submitted job finds in its environment: settings travel with it, secrets never do."""
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
@@ -32,7 +33,9 @@ def read_runtime_env(path: str | None, environment: Mapping[str, str]) -> dict[s
     if problems := [f"--runtime-env {path}: {problem}" for problem in _mistakes(declared)]:
         raise InvalidSpec(*problems)
     variables = declared.get("env_vars", {})
-    settings = {name: environment[name] for name in TRAVELS if environment.get(name) and name not in variables}
+    declared_groups = [group for group in (_SERVER, _REGION) if any(name in variables for name in group)]
+    taken = {*variables, *chain.from_iterable(declared_groups)}  # of two that say the same, the other may be stronger
+    settings = {name: environment[name] for name in TRAVELS if environment.get(name) and name not in taken}
     problems = [f"--runtime-env {path}: {problem}" for problem in (*_secret_names(variables), *_secrets(declared))]
     problems += [*_secret_values(settings), *_relative_folders(settings)]
     if problems:
@@ -40,21 +43,22 @@ def read_runtime_env(path: str | None, environment: Mapping[str, str]) -> dict[s
     return {**declared, "env_vars": {_STOP_WAIT: _STOP_WAIT_S, **settings, **variables}}
 
 
-def with_configured_server(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment that also says by variables what the files of the AWS command line say: those stay here.
+def environment_with_server() -> dict[str, str]:
+    """Return this process's environment, with server and region as the files of the AWS command line say: those stay.
 
     Raises:
         InvalidSpec: where they cannot be used.
     """
-    files = Path(environment.get("AWS_CONFIG_FILE", "~/.aws/config")).expanduser()
-    if not environment.get("AWS_PROFILE") and not files.is_file():
-        return dict(environment)
+    found = dict(os.environ)
+    files = Path(found.get("AWS_CONFIG_FILE", "~/.aws/config")).expanduser()
+    if not found.get("AWS_PROFILE") and not files.is_file():
+        return found
     from revsearch.storage.s3.client import Endpoint  # here, because boto3 takes half a second to import
 
-    endpoint, found = Endpoint.configured(), dict(environment)
-    if endpoint.url is not None and not any(map(environment.get, _SERVER)):
+    endpoint = Endpoint.configured()
+    if endpoint.url is not None and not any(map(found.get, _SERVER)):
         found["AWS_ENDPOINT_URL_S3"] = endpoint.url
-    if endpoint.region is not None and not any(map(environment.get, _REGION)):
+    if endpoint.region is not None and not any(map(found.get, _REGION)):
         found["AWS_REGION"] = endpoint.region
     return found
 

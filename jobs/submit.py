@@ -17,7 +17,7 @@ from jobs.job_log import JobLog, is_last_line, report_of
 from jobs.job_server import ServerSpec
 from jobs.launch import Command, Job, Outcome, launch
 from jobs.remote_command import RemoteCommand
-from jobs.runtime_env import read_runtime_env, with_configured_server
+from jobs.runtime_env import environment_with_server, read_runtime_env
 from revsearch.errors import ClusterUnavailable, Conflict, InvalidSpec
 from revsearch.specs import option
 
@@ -73,7 +73,7 @@ class SubmitSpec(ServerSpec):
 
     def declared_env(self) -> dict[str, Any]:
         """Return Ray's runtime environment, as far as it is more than folders that are sent."""
-        return read_runtime_env(self.runtime_env, with_configured_server(os.environ))
+        return read_runtime_env(self.runtime_env, environment_with_server())
 
     def luggage(self) -> "Luggage":
         """Return what is sent: our own code, and the folder asked for."""

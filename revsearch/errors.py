@@ -140,7 +140,9 @@ def cause_of(error: BaseException | None, *kinds: type[_Kind]) -> _Kind | None:
     Ray keeps a task's error as `cause`, beside Python's own chain. What it raises is of a class made of both, which
     says the worker's traceback for a message and has lost what our error knows.
     """
-    while error is not None:
+    seen = set[int]()  # what is raised from what it was found in is a circle
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         cause = getattr(error, "cause", None)
         if isinstance(cause, BaseException):
             error = cause

@@ -92,3 +92,9 @@ def test_the_cause_is_found_where_others_were_raised_around_it() -> None:
     assert cause_of(around, KeyError, RuntimeError) is around
     assert cause_of(Both(KeyError("z")), RevsearchError) is None
     assert cause_of(None, RevsearchError) is None
+
+
+def test_causes_that_go_in_a_circle_end() -> None:
+    own = InvalidSpec("x")
+    own.__cause__ = Wrapped(own)
+    assert cause_of(own, KeyError) is None

@@ -33,7 +33,7 @@ def connect(resources: Resources, store: Store | None = None, pictures: Iterable
     Args:
         resources: that tell the address.
         store: what all nodes must reach.
-        pictures: a place in each root of pictures, which all nodes must reach.
+        pictures: places in each root of pictures, which all nodes must reach.
 
     Raises:
         InvalidSpec: where the cluster does not answer, runs another version, has nothing to work on, or has a node
@@ -95,7 +95,10 @@ def own_errors() -> Iterator[None]:
     try:
         yield
     except ray.exceptions.RayError as error:
-        raise (cause_of(error, RevsearchError) or cause_of(error, *WORKER_DEATHS) or error) from error
+        found = cause_of(error, RevsearchError) or cause_of(error, *WORKER_DEATHS)
+        if found is None or found is error:
+            raise
+        raise found from error
 
 
 def stream(task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], *, ahead: int) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import ray
@@ -10,11 +10,13 @@ import ray
 from revsearch.errors import InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
 from revsearch.stages.deaths import WORKER_DEATHS
 from revsearch.stages.nodes import Node, own_node_id, working_nodes
-from revsearch.storage.roots import Place
+from revsearch.storage.roots import Place, Root
 from revsearch.storage.store import Store
 
-_ANSWER_S = 60.0  # a folder over a network may hang for ever
+_ANSWER_S = 300.0  # of all nodes, whose environments may have to be made; a folder over a network may hang for ever
 _REMEDY = "use s3://, or a folder that all machines of the cluster share"
+
+_SILENT = StoreUnavailable(f"no answer within {_ANSWER_S:g} s whether it sees the store and the pictures")
 
 _reached: set[tuple[str, str]] = set()  # (place, node) that were seen: a run of several stages asks once
 
@@ -26,16 +28,16 @@ class _Probe:
     Attributes:
         key: put into the store just now.
         entries: by folder of pictures, a name that is in it.
-        buckets: a picture in each bucket or prefix.
+        buckets: locations of some pictures by the bucket or prefix that they lie in.
     """
 
     store: Store
     key: str
     entries: Mapping[str, str]
-    buckets: tuple[Place, ...]
+    buckets: Mapping[Root, Sequence[str]]
 
     def places(self, node: str) -> set[tuple[str, str]]:
-        return {(uri, node) for uri in (self.store.uri, *self.entries, *(place.root.uri for place in self.buckets))}
+        return {(uri, node) for uri in (self.store.uri, *self.entries, *(root.uri for root in self.buckets))}
 
     def problems(self) -> Iterator[RevsearchError]:
         """Yield what this machine does not reach."""
@@ -48,9 +50,9 @@ class _Probe:
         for folder, name in self.entries.items():
             if not os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118  # names are bytes of any kind
                 yield InvalidSpec(f"the pictures of {folder} are not there: {_REMEDY}")
-        for place in self.buckets:
+        for root, locations in self.buckets.items():
             try:
-                place.root.require_reachable(place.location)
+                root.require_reachable(locations)
             except RevsearchError as error:
                 yield error
 
@@ -63,7 +65,7 @@ def require_shared(store: Store, pictures: Iterable[Place] = ()) -> None:
 
     Args:
         store: that this process reaches.
-        pictures: a place in each root.
+        pictures: places in each root.
 
     Raises:
         InvalidSpec: naming each node and what it does not see, or may not open.
@@ -71,12 +73,15 @@ def require_shared(store: Store, pictures: Iterable[Place] = ()) -> None:
     """
     here, pictures = own_node_id(), list(pictures)
     folders = [place.root.uri for place in pictures if not place.root.is_remote]
-    buckets = tuple(place for place in pictures if place.root.is_remote)
+    buckets: dict[Root, list[str]] = {place.root: [] for place in pictures if place.root.is_remote}
+    for place in pictures:
+        if place.location and place.root in buckets:
+            buckets[place.root].append(place.location)
     entries = {folder: name for folder in folders if (name := _name_in(folder)) is not None}
     probe = _Probe(store, f"internal/nodes/{uuid.uuid4().hex}", entries, buckets)
     if not probe.places(here) <= _reached:
-        for place in buckets:
-            place.root.require_reachable(place.location)
+        for root, locations in buckets.items():
+            root.require_reachable(locations)
         _reached.update(probe.places(here))
     others = [node for node in working_nodes() if node.id != here]
     if unseen := [node for node in others if not probe.places(node.id) <= _reached]:
@@ -89,7 +94,11 @@ def require_shared(store: Store, pictures: Iterable[Place] = ()) -> None:
 
 def _require_reached(probe: _Probe, nodes: list[Node]) -> None:
     asked = {node: _look.options(scheduling_strategy=node.only_here).remote(probe) for node in nodes}
-    told = [(node, error) for node, task in asked.items() for error in _answer(task)]
+    tasks = list(asked.values())
+    _, silent = ray.wait(tasks, num_returns=len(tasks), timeout=_ANSWER_S)
+    for task in silent:
+        ray.cancel(task, force=True)
+    told = [(node, error) for node, task in asked.items() for error in ([_SILENT] if task in silent else _answer(task))]
     if refused := [f"{node}: {error}" for node, error in told if not isinstance(error, StoreUnavailable)]:
         raise InvalidSpec(*refused)
     if told:
@@ -100,9 +109,7 @@ def _require_reached(probe: _Probe, nodes: list[Node]) -> None:
 def _answer(task: "ray.ObjectRef[list[RevsearchError]]") -> list[RevsearchError]:
     """Return what a node told; nothing where it went away meanwhile: no work will be given to it."""
     try:
-        return ray.get(task, timeout=_ANSWER_S)
-    except ray.exceptions.GetTimeoutError:
-        return [StoreUnavailable(f"no answer within {_ANSWER_S:g} s whether it sees the store and the pictures")]
+        return ray.get(task)
     except WORKER_DEATHS:
         return []
 

@@ -28,7 +28,7 @@ class Folder:
         """No: a file is read as fast as another thread could ask for it."""
         return False
 
-    def require_reachable(self, example: str) -> None:  # as a bucket has it
+    def require_reachable(self, examples: Sequence[str]) -> None:  # as a bucket has it
         """See `Root.require_reachable`."""
 
     def read(self, location: str, *, max_bytes: int, follow_symlinks: bool = False) -> bytes:

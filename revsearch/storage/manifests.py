@@ -19,7 +19,8 @@ from revsearch.storage.roots import Place, Root, open_root
 from revsearch.storage.store import Store
 
 _TEXT = {"id": "ids", "location": "locations", "role": "roles", "label": "labels", "group": "groups"}
-_LOOKED_AT = 1_000  # rows, for one in each root
+_LOOKED_AT = 1_000  # rows, for examples in each root
+_EXAMPLES = 5
 _EXTRA = "extra:"  # begins the column name of what the user's list carried along
 
 
@@ -95,7 +96,7 @@ class StoredManifest:
                 )
 
     def examples(self) -> list[Place]:
-        """Return a place in each root; see `examples`, and `roots` for what is raised."""
+        """Return some places in each root; see `examples`, and `roots` for what is raised."""
         return examples(self._block(0), {prefix: open_root(uri) for prefix, uri in self.roots.items()})
 
     def blocks(self) -> Iterator[Manifest]:
@@ -181,12 +182,13 @@ def locate(block: Manifest, row: int, roots: Mapping[str, Root]) -> Place:
 
 
 def examples(rows: Manifest, roots: Mapping[str, Root]) -> list[Place]:
-    """Return a place in each root: that of one of the first rows, or the root itself where none of them lies in it."""
-    first = {prefix: Place(root, "") for prefix, root in roots.items()}
-    for row in reversed(range(min(len(rows), _LOOKED_AT))):
+    """Return some places in each root: those of its first rows, or the root itself where none is among the first."""
+    found: dict[str, list[Place]] = {root.uri: [] for root in roots.values()}
+    for row in range(min(len(rows), _LOOKED_AT)):
         place = locate(rows, row, roots)
-        first |= {prefix: place for prefix, root in roots.items() if root is place.root}
-    return list(first.values())
+        if len(found[place.root.uri]) < _EXAMPLES:
+            found[place.root.uri].append(place)
+    return [place for root in roots.values() for place in found[root.uri] or [Place(root, "")]]
 
 
 def _roots_ref(manifest_id: str) -> str:

@@ -46,14 +46,14 @@ class Root(Protocol):
         """Whether bytes come over a network, so that it pays to ask for many at once."""
         ...
 
-    def require_reachable(self, example: str) -> None:
+    def require_reachable(self, examples: Sequence[str]) -> None:
         """See whether images of a bucket will be had at all; a folder tells when they are read.
 
         Args:
-            example: the location of one; empty where none is known.
+            examples: locations of some, as far as they are known.
 
         Raises:
-            InvalidSpec: where the bucket is not there, or neither it nor the example may be looked at.
+            InvalidSpec: where the bucket is not there, or neither it nor any example may be looked at.
             StoreUnavailable: where nobody answers, within seconds.
         """
         ...

@@ -362,6 +362,7 @@ def night(tmp_path: Path) -> Night:
         ([(5, "FAILED")], "1", 5),
         ([(75, "FAILED"), (0, "SUCCEEDED")], "12", 0),
         ([(75, "FAILED"), (3, "FAILED")], "12", 3),
+        ([(75, "SUCCEEDED")], "1", 0),
         ([(75, "FAILED"), (75, "FAILED"), (75, "FAILED")], "123", 75),
         # The server was silent: the job may still run.
         ([(75, "RUNNING"), (0, "SUCCEEDED")], "11", 0),

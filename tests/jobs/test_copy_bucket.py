@@ -108,6 +108,7 @@ def test_two_at_once_make_one_copy(proxy: Proxy, source: LocalStore, artifact: A
     assert keys(open_store(to)) == keys(source)
 
 
+@pytest.mark.slow
 def test_a_stopped_copy_does_not_wait_for_a_server_that_hangs(
     revsearch: Callable[..., Told], proxy: Proxy, source: LocalStore, artifact: Artifact, to: str
 ) -> None:

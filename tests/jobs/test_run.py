@@ -112,12 +112,14 @@ def test_a_config_file(told, revsearch, folders, store, tmp_path):
     assert revsearch("run", "--config", config, "--k", 3).last != told.json["rankings"]
 
 
+@pytest.mark.slow
 def test_all_vs_all_leaves_the_query_itself_out(revsearch, folders, store):
     told = revsearch("run", "--gallery", folders / "gallery", *OFFLINE, "--store", store, "--json")
     assert told.code == 0, told.err
     assert told.json["metrics"]["hit_rate_at_1"] == {**told.json["metrics"]["hit_rate_at_1"], "value": 1.0, "n": 9}
 
 
+@pytest.mark.slow
 def test_without_labels_a_sample_is_shown_without_figures(revsearch, folders, store):
     told = revsearch("run", "--gallery", folders / "distractors", *OFFLINE, "--store", store, "--json")
     assert (told.code, told.json["metrics"], told.json["counts"]["ok"]) == (0, {}, 3)
@@ -142,6 +144,7 @@ def test_a_query_that_cannot_be_read_is_accounted_for(revsearch, folders, store,
     assert revsearch("verify", told.json["rankings"], "--store", store).code == 0
 
 
+@pytest.mark.slow
 def test_a_distractor_that_is_a_gallery_picture_is_taken_out(revsearch, folders, store, tmp_path):
     distractors = tmp_path / "distractors"
     shutil.copytree(folders / "distractors", distractors)
@@ -223,6 +226,7 @@ def test_a_query_that_is_no_picture_is_a_rejected_query(revsearch, folders, stor
     assert judged["counts"]["n_rejected_queries"] == 1
 
 
+@pytest.mark.slow
 def test_a_rejected_view_does_not_shift_the_objects_of_ukbench(revsearch, store, tmp_path):
     """Four views of an object are four names in order, whatever became of the files."""
     for number in range(12):

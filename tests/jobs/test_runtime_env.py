@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from jobs.runtime_env import hides_secret, read_runtime_env, secret_words, with_configured_server
+from jobs.runtime_env import environment_with_server, hides_secret, read_runtime_env, secret_words
 from revsearch.errors import InvalidSpec
 from tests.servers.server import Server
 
@@ -53,12 +53,22 @@ def test_what_the_files_of_aws_say_travels_too(in_environment_of, tmp_path, vari
     )
     start = {"AWS_ENDPOINT_URL": None, "AWS_REGION": None, "AWS_CONFIG_FILE": str(tmp_path / "config")}
     in_environment_of(Server("http://127.0.0.1:1"), **start | variables)
-    assert with_configured_server(os.environ) == dict(os.environ) | added
+    assert environment_with_server() == dict(os.environ) | added
 
 
-def test_without_files_of_aws_the_environment_says_all(tmp_path):
-    assert with_configured_server({"AWS_CONFIG_FILE": str(tmp_path / "none")}) == {
-        "AWS_CONFIG_FILE": str(tmp_path / "none")
+def test_without_files_of_aws_the_environment_says_all(in_environment_of, tmp_path):
+    in_environment_of(Server("http://127.0.0.1:1"), AWS_CONFIG_FILE=str(tmp_path / "none"))
+    assert environment_with_server() == dict(os.environ)
+
+
+def test_of_two_variables_that_say_the_same_the_declared_one_counts(yaml_file):
+    path = yaml_file("env_vars: {AWS_ENDPOINT_URL: 'http://there', AWS_DEFAULT_REGION: x-1}")
+    here = {"AWS_ENDPOINT_URL_S3": "http://here", "AWS_REGION": "y-1", "REVSEARCH_WEIGHTS": "s3://b/w"}
+    found = read_runtime_env(path, here)["env_vars"]
+    assert found == STOP | {
+        "AWS_ENDPOINT_URL": "http://there",
+        "AWS_DEFAULT_REGION": "x-1",
+        "REVSEARCH_WEIGHTS": "s3://b/w",
     }
 
 

@@ -75,6 +75,7 @@ def raised_by_a_dead_reader() -> BaseException:
     return raised.value
 
 
+@pytest.mark.slow
 def test_of_a_process_that_reads_ahead() -> None:
     assert tells_of_death(raised_by_a_dead_reader())
     elsewhere = list[BaseException]()

@@ -130,6 +130,14 @@ def _outside_address() -> str:
     return address
 
 
+@pytest.mark.parametrize("death", [ray.exceptions.WorkerCrashedError(), ray.exceptions.OutOfMemoryError("x")])
+def test_a_death_is_raised_as_itself_and_not_from_itself(death: Exception) -> None:
+    with pytest.raises(type(death)) as caught, cluster.own_errors():
+        raise death
+    assert caught.value is death
+    assert caught.value.__cause__ is None
+
+
 @pytest.mark.usefixtures("local_ray")
 class TestConnected:
     def test_connecting_again_changes_nothing(self) -> None:

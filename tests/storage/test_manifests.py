@@ -242,12 +242,12 @@ def test_the_longest_prefix_that_fits_tells_the_place(id: str, location: str | N
     assert locate(block, 1, ROOTS) == Place(Folder(Path(expected[1])), expected[0])
 
 
-def test_an_example_of_each_root() -> None:
-    ids = column("query/b.jpg", "query/a.jpg", "gallery/deep/a.jpg")
-    found = examples(dataclasses.replace(manifest(3), ids=ids, locations=column(None, None, None)), ROOTS)
+def test_examples_of_each_root() -> None:
+    ids = column(*(f"query/{n}.jpg" for n in range(7)), "gallery/deep/a.jpg")
+    found = examples(dataclasses.replace(manifest(8), ids=ids, locations=column(*[None] * 8)), ROOTS)
     assert {(place.root.uri, place.location) for place in found} == {
         ("/all", ""),
         ("/g", ""),
         ("/d", "a.jpg"),
-        ("/q", "b.jpg"),
+        *(("/q", f"{n}.jpg") for n in range(5)),
     }

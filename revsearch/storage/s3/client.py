@@ -100,7 +100,7 @@ def forget() -> None:
 @lru_cache(maxsize=4)
 def _of_environment(variables: frozenset[tuple[str, str]]) -> Endpoint:  # noqa: ARG001  # the key of the cache
     with _configuring():
-        return replace(Endpoint.configured(), anonymous=_is_anonymous(_session(None)))
+        return replace(Endpoint.configured(), anonymous=_is_anonymous(_session(None, _METADATA_TRIES)))
 
 
 @lru_cache

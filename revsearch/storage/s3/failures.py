@@ -62,11 +62,9 @@ def mapped(where: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _answered(error, where) from error
-    except FileNotFoundError:  # of a file that is uploaded: nobody's answer
-        raise
     except RecursionError as error:  # botocore asks for the region, is sent elsewhere again, and so on
         raise InvalidSpec(f"{where}: every answer leads elsewhere: no S3 server, or https:// is needed") from error
-    except (BotoCoreError, Boto3Error, HTTPError) as error:
+    except (BotoCoreError, Boto3Error, HTTPError, RetriesExceededError) as error:
         if is_silence(error):
             raise _not_whole(where, error) from error
         raise InvalidSpec(f"{where}: {said_by(error)}{_hint(error)}") from error
@@ -111,7 +109,7 @@ def is_about_keys(error: ClientError) -> bool:
 
 
 def is_without_upload(error: BaseException | None) -> bool:
-    """Say whether an upload in parts is not under way: also where a request whose answer was lost has ended it."""
+    """Say whether an upload in parts is not under way: somebody ended it, or a request whose answer was lost."""
     return isinstance(error, ClientError) and _code(error) == _NO_UPLOAD
 
 
@@ -139,6 +137,8 @@ def _of_this_machine(error: OSError, where: str) -> RevsearchError:
         return DiskFull(f"{where}: no room left on this machine for it; make room and run the command again")
     if error.errno in NOT_USABLE:
         return InvalidSpec(f"{where}: {error.strerror} at {error.filename}; choose another TMPDIR")
+    if isinstance(error, FileNotFoundError):  # what the configuration names: a tool, or a file with a token
+        return InvalidSpec(f"{where}: {error.strerror}: {error.filename}{_CREDENTIALS}")
     return _not_whole(where, error)
 
 

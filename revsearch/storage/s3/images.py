@@ -1,5 +1,8 @@
 """One image's bytes from a bucket: an object, or why there is none."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from botocore.exceptions import ClientError, ParamValidationError
 
 from revsearch.errors import InvalidSpec, MissingArtifact, StoreUnavailable
@@ -37,8 +40,8 @@ def read_object(endpoint: Endpoint, address: S3Address, max_bytes: int) -> bytes
     return data
 
 
-def require_any(endpoint: Endpoint, prefix: S3Address, example: S3Address | None) -> None:
-    """See whether any object below a prefix will be had: whoever may not list it may be allowed to read `example`.
+def require_any(endpoint: Endpoint, prefix: S3Address, examples: Sequence[S3Address]) -> None:
+    """See whether any object below a prefix will be had: whoever may not list it may be allowed to read it.
 
     Raises:
         InvalidSpec: where the bucket is not there, or access is denied.
@@ -51,15 +54,20 @@ def require_any(endpoint: Endpoint, prefix: S3Address, example: S3Address | None
     except InvalidSpec as denied:
         if _reason(denied.__cause__) is not Reason.PERMISSION:
             raise
-        if example is None:
-            return
-        try:
-            with mapped(str(example)):
-                client.head_object(Bucket=example.bucket, Key=example.key)
-        except MissingArtifact:  # it may be looked for
-            return
-        except InvalidSpec:
-            raise denied from None
+        # Who may not list is told "denied" of what is not there, too: one example says nothing.
+        if examples and all(_is_denied(client, example) for example in examples):
+            raise
+
+
+def _is_denied(client: Any, address: S3Address) -> bool:
+    try:
+        with mapped(str(address)):
+            client.head_object(Bucket=address.bucket, Key=address.key)
+    except MissingArtifact:
+        return False
+    except InvalidSpec:
+        return True
+    return False
 
 
 def _rejection(reason: Reason, address: S3Address, why: str) -> Rejection:

@@ -38,10 +38,10 @@ class Prefix:
         """Yes: each object is an answer to wait for."""
         return True
 
-    def require_reachable(self, example: str) -> None:
-        """See `Root.require_reachable`: a listing; a HEAD of the example where only listing is denied."""
+    def require_reachable(self, examples: Sequence[str]) -> None:
+        """See `Root.require_reachable`: a listing; HEADs of the examples where listing is denied."""
         if self.uri != SCHEME:  # buckets that rows name are the rows' own risk
-            known = self._address_if_any(example) if example else None
+            known = [address for each in examples if (address := self._address_if_any(each)) is not None]
             require_any(self.endpoint, S3Address.parse(self.uri), known)
 
     def read(self, location: str, *, max_bytes: int, follow_symlinks: bool = False) -> bytes:  # noqa: ARG002  # no links here

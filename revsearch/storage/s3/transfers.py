@@ -38,19 +38,20 @@ def upload(client: Any, path: Path, address: S3Address) -> None:
     Raises:
         RevsearchError: as `mapped`.
     """
+    path.stat()  # else a file that is not there would be the server's fault
     try:
-        with mapped(str(address)), _manager(client) as transfers:
-            transfers.upload(str(path), address.bucket, address.key).result()
+        _upload(client, path, address)
     except StoreUnavailable as error:
-        # The answer to what ended the upload was lost, and asked for again when there was no such upload any more.
-        if not is_without_upload(error.__cause__) or _size(client, address) != path.stat().st_size:
+        # Where it was ended by a request whose answer was lost, asking for its end again finds no such upload.
+        if not is_without_upload(error.__cause__):
             raise
+        _upload(client, path, address)
+
+
+def _upload(client: Any, path: Path, address: S3Address) -> None:
+    with mapped(str(address)), _manager(client) as transfers:
+        transfers.upload(str(path), address.bucket, address.key).result()
 
 
 def _manager(client: Any) -> TransferManager:
     return TransferManager(client, _TRANSFERS, executor_cls=DaemonThreads)
-
-
-def _size(client: Any, address: S3Address) -> int:
-    with mapped(str(address)):
-        return int(client.head_object(Bucket=address.bucket, Key=address.key)["ContentLength"])

@@ -4,6 +4,7 @@ import os
 import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
+from s3transfer.exceptions import RetriesExceededError
 
 from revsearch.errors import DiskFull, InvalidSpec, MissingArtifact, RevsearchError, StoreUnavailable
 from revsearch.storage.s3.failures import mapped
@@ -47,6 +48,12 @@ def answer(status: int, code: str, message: str = "said") -> ClientError:
         (boto.ProfileNotFound(profile="p"), InvalidSpec, r"profile \(p\).*look at AWS_PROFILE"),
         (boto.ParamValidationError(report="bad name"), InvalidSpec, "s3://b/k: bad name"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), DiskFull, "no room left on this machine"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file", "/tool"),
+            InvalidSpec,
+            "No such file: /tool; look at",
+        ),
+        (RetriesExceededError(ValueError("cut")), StoreUnavailable, "not a whole one"),
         (PermissionError(errno.EACCES, "denied", "/tmp/x"), InvalidSpec, "denied at /tmp/x"),
     ],
 )
@@ -58,6 +65,6 @@ def test_what_went_wrong_is_told_as_our_own(raised: Exception, expected: type[Re
 
 
 def test_a_mistake_of_our_own_stays_one() -> None:
-    for mistake in (ValueError("mine"), TypeError("mine"), KeyError("mine"), FileNotFoundError("mine")):
+    for mistake in (ValueError("mine"), TypeError("mine"), KeyError("mine")):
         with pytest.raises(type(mistake)), mapped("s3://b/k"):
             raise mistake

@@ -95,6 +95,7 @@ def test_patience_ends(moto: Server, in_environment_of: Callable[..., None], mon
         assert 2 <= proxy.counts["PutObject"] < 40
 
 
+@pytest.mark.slow
 def test_a_third_of_errors_slows_requests_and_stops_none(reached: Reached) -> None:
     """botocore's own quota of retries ends here, and its adaptive mode takes minutes."""
     store = reached.by(share(0.3, Fault.SLOW_DOWN, Fault.INTERNAL, Fault.RESET))

@@ -8,7 +8,7 @@ import pytest
 from revsearch.errors import InvalidSpec
 from revsearch.rejects import Reason, Rejection
 from revsearch.storage.roots import Root, open_root, place_of
-from tests.servers.faulty import Fault, Plan, always, faulty, first, share
+from tests.servers.faulty import Asked, Fault, Plan, always, faulty, first, share
 from tests.servers.server import Server
 
 SECRET = b"the target's bytes"
@@ -195,8 +195,8 @@ def planned(**faults: Fault) -> Plan:
         ("ape/1.jpg", {}, None),
         ("gone.jpg", {"ListObjectsV2": Fault.DENIED}, None),
         ("ape/1.jpg", {"ListObjectsV2": Fault.DENIED}, None),
-        ("", {"ListObjectsV2": Fault.DENIED}, None),
         ("../x", {"ListObjectsV2": Fault.DENIED}, None),
+        ("../x", {"ListObjectsV2": Fault.DENIED, "HeadObject": Fault.DENIED}, None),
         ("ape/1.jpg", {"ListObjectsV2": Fault.DENIED, "HeadObject": Fault.DENIED}, "403 AccessDenied"),
         ("ape/1.jpg", {"ListObjectsV2": Fault.EXPIRED}, "ExpiredToken"),
     ],
@@ -212,16 +212,27 @@ def test_what_is_denied_altogether_is_seen_before_any_work(
     with faulty(server, planned(**faults)) as proxy:
         in_environment_of(proxy.server)
         if raised is None:
-            open_root(uri).require_reachable(example)
+            open_root(uri).require_reachable([example])
         else:
             with pytest.raises(InvalidSpec, match=raised):
-                open_root(uri).require_reachable(example)
+                open_root(uri).require_reachable([example])
+
+
+def test_one_object_that_may_be_read_is_enough(
+    uri: str, server: Server, in_environment_of: Callable[..., None]
+) -> None:
+    def plan(asked: Asked) -> Fault | None:
+        return None if asked.key.endswith("1.jpg") else Fault.DENIED
+
+    with faulty(server, plan) as proxy:
+        in_environment_of(proxy.server)
+        open_root(uri).require_reachable(["gone.jpg", "ape/1.jpg"])
 
 
 def test_a_bucket_that_is_gone_is_seen_before_any_work(uri: str) -> None:
     with pytest.raises(InvalidSpec, match="NoSuchBucket"):
-        open_root("s3://no-such-bucket-here/set").require_reachable("a.jpg")
-    open_root("s3://").require_reachable("no-such-bucket-here/a.jpg")  # which one row alone may name
+        open_root("s3://no-such-bucket-here/set").require_reachable(["a.jpg"])
+    open_root("s3://").require_reachable(["no-such-bucket-here/a.jpg"])  # which one row alone may name
 
 
 def test_an_object_that_is_read_costs_one_request(
