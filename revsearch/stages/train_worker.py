@@ -20,6 +20,7 @@ from revsearch.stages.recording import Recording
 from revsearch.stages.train_board import Board
 from revsearch.stages.train_triplets import sample_triplets
 from revsearch.stages.train_validator import Validator
+from revsearch.stages.train_words import epoch_words, validation_words
 from revsearch.stages.train_work import TrainOutcome, TrainWork
 from revsearch.stages.training_pictures import TrainingPictures
 from revsearch.storage.card import Part
@@ -198,7 +199,7 @@ class _Worker:
         self.history = History(start)
         self._keep(0)
         if self.leads:
-            self.board.tell(0, f"start: {_told(start)}")
+            self.board.tell(0, f"start: {validation_words(start)}")
 
     def _on_step(self, n_images: int) -> None:
         self.n_done += n_images
@@ -215,7 +216,7 @@ class _Worker:
         if record.validations:
             self._keep(record.epoch)
         if self.leads:
-            self.board.tell(self.n_done, _epoch_told(record, self._history))
+            self.board.tell(self.n_done, epoch_words(record, self._history))
             meters.show_loss(record.loss)
         self._hand_over()
         self.report({"epoch": record.epoch, "loss": record.loss})
@@ -297,22 +298,3 @@ class _Worker:
         if not isinstance(self.work.spec, PairSpec):
             return []
         return sample_triplets(self.work, self.plans(1), self._pictures, self._augment)
-
-
-def _told(validation: Validation) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in validation.metrics.items())
-
-
-def _epoch_told(record: EpochRecord, history: History) -> str:
-    rate = record.n_images / record.seconds
-    told = [f"epoch {record.epoch}: loss {record.loss:.4f}, lr {record.lr:.2g}, {rate:.0f} images/s"]
-    told.append(f"spread {record.health.spread:.3f}")
-    if record.health.distinct_triplets is not None:
-        told.append(f"{record.health.distinct_triplets:.0f} triplets a step")
-    if record.health.active_share is not None:
-        told.append(f"{record.health.active_share:.0%} of them active")
-    if record.health.at_margin:
-        told.append(f"{record.health.at_margin:.0%} of the steps at the margin")
-    told += [f"[{each.share:g} of the way] {_told(each)}" for each in record.validations]
-    best = history.best
-    return ", ".join(told) + f"; best: {f'epoch {best.epoch}' if best.epoch else 'the start'}"
