@@ -11,22 +11,26 @@ SOON_S = 10.0
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
-    def wait(item: int) -> int:
-        time.sleep(0.02 * (3 - item % 4))
+    done = [threading.Event() for _ in range(8)]
+
+    def work(item: int) -> int:
+        if item % 2 == 0:
+            assert done[item + 1].wait(SOON_S)
+        done[item].set()
         return -item
 
-    assert list(in_threads(3, wait, range(8))) == [-item for item in range(8)]
+    assert list(in_threads(3, work, range(8))) == [-item for item in range(8)]
 
 
 def test_so_many_are_under_way_at_once_whoever_submits() -> None:
-    lock, under_way, most = threading.Lock(), 0, 0
+    lock, under_way, most, another = threading.Lock(), 0, 0, threading.Barrier(2)
 
     def work() -> None:
         nonlocal under_way, most
         with lock:
             under_way += 1
             most = max(most, under_way)
-        time.sleep(0.01)
+        another.wait(SOON_S)
         with lock:
             under_way -= 1
 
@@ -52,16 +56,24 @@ def test_nobody_waits_long_for_what_hangs_and_what_has_not_begun_never_does(monk
         list(in_threads(2, hang, range(10)))
     assert time.monotonic() - began < SOON_S
     go_on.set()
-    time.sleep(0.05)
+    for thread in threading.enumerate():
+        if thread.name == "storage":
+            thread.join(SOON_S)
     assert set(begun) <= {0, 1, 2}  # two and, where it came in time, the one behind
 
 
-def test_what_is_under_way_and_ends_soon_is_waited_for() -> None:
-    ended = []
+def test_what_is_under_way_and_ends_soon_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, go_on, shutdown = [], threading.Event(), DaemonThreads.shutdown
+
+    def shut_down(pool: DaemonThreads, **how: bool) -> None:
+        shutdown(pool, **how)
+        go_on.set()
+
+    monkeypatch.setattr(DaemonThreads, "shutdown", shut_down)
 
     def work(item: int) -> int:
         if item:
-            time.sleep(0.2)
+            assert go_on.wait(SOON_S)
         ended.append(item)
         return item
 
