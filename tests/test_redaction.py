@@ -15,6 +15,7 @@ from revsearch.redaction import redacted
         ("s3://bucket/photo@2x.png", "s3://bucket/photo@2x.png"),
         ("a@b.example and s3://bucket/a", "a@b.example and s3://bucket/a"),
         ("https://h/x?a=1&X-Amz-Signature=abc&token=t", "https://h/x?a=1&X-Amz-Signature=***&token=***"),
+        ("https://h/b?list-type=2&max-keys=1", "https://h/b?list-type=2&max-keys=1"),
         ("x.jpg?AWSAccessKeyId=AKIA&b=2", "x.jpg?AWSAccessKeyId=***&b=2"),
     ],
 )

@@ -87,8 +87,7 @@ def may_pass(status: int, code: str) -> bool:
 
 def said_by(error: BaseException | None) -> str:
     """Return what boto3 says, in one line: names of keys and buckets in it may hold any character."""
-    # The first line of what is wrong with parameters says no more than that there are others.
-    said = str(error.kwargs["report"]) if isinstance(error, boto.ParamValidationError) else str(error)
+    said = _of_parameters(error) if isinstance(error, boto.ParamValidationError) else str(error)
     words = " ".join(_RETRIES.sub("", said).split())
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in words) or type(error).__name__
 
@@ -106,6 +105,12 @@ def is_without_bucket(error: ClientError) -> bool:
 def is_about_keys(error: ClientError) -> bool:
     """Say whether the keys that a request was signed with are refused, and not what it asks for."""
     return _code(error) in _ABOUT_KEYS
+
+
+def _of_parameters(error: boto.ParamValidationError) -> str:
+    """Return what is wrong with them, without the name of a bucket: where it is none, it may be half of a secret."""
+    report = str(error.kwargs["report"])
+    return "no bucket has such a name" if report.startswith("Invalid bucket name") else report
 
 
 def is_without_upload(error: BaseException | None) -> bool:

@@ -47,6 +47,11 @@ def answer(status: int, code: str, message: str = "said") -> ClientError:
         (answer(404, "NoSuchUpload"), StoreUnavailable, "404 NoSuchUpload"),
         (boto.ProfileNotFound(profile="p"), InvalidSpec, r"profile \(p\).*look at AWS_PROFILE"),
         (boto.ParamValidationError(report="bad name"), InvalidSpec, "s3://b/k: bad name"),
+        (
+            boto.ParamValidationError(report='Invalid bucket name "CANARY"'),
+            InvalidSpec,
+            "^s3://b/k: no bucket has such a name$",
+        ),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), DiskFull, "no room left on this machine"),
         (
             FileNotFoundError(errno.ENOENT, "No such file", "/tool"),
