@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, NoReturn
@@ -43,7 +43,11 @@ def main() -> NoReturn:
 
 def launch(command: Command, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command on the arguments of this process, or on those given, and leave with its exit code."""
-    sys.exit(execute(command, sys.argv[1:] if arguments is None else arguments))
+    code = execute(command, sys.argv[1:] if arguments is None else arguments)
+    if cluster := sys.modules.get("revsearch.stages.cluster"):  # else nothing has connected to Ray
+        with suppress(KeyboardInterrupt):  # how it ended has been told
+            cluster.leave()
+    sys.exit(code)
 
 
 def execute(command: Command, arguments: Sequence[str]) -> int:

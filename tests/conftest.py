@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def revsearch() -> Callable[..., Told]:
+def revsearch() -> Iterator[Callable[..., Told]]:
     """Run a command in this process, as its command line would: `revsearch("ls", "--json", REVSEARCH_STORE="…")`.
 
     Ray stays connected between commands: it is started once a session.
@@ -69,7 +70,9 @@ def revsearch() -> Callable[..., Told]:
             code = execute(command, list(map(str, arguments)))
         return Told(code, out.getvalue(), err.getvalue())
 
-    return run
+    yield run
+    if cluster := sys.modules.get("revsearch.stages.cluster"):
+        cluster.leave()
 
 
 @pytest.fixture

@@ -48,6 +48,11 @@ def connect(resources: Resources, store: Store | None = None, pictures: Iterable
         require_shared(store, pictures)
 
 
+def leave() -> None:
+    """Disconnect this process from Ray, and end a local one; left to the end of the process it takes longer."""
+    ray.shutdown()
+
+
 def _join(resources: Resources) -> None:
     address = resources.address or os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}

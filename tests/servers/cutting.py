@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -16,6 +16,7 @@ class Cutting:
 
     port: int
     connections: list[socket.socket] = field(default_factory=list)
+    carrying: list[threading.Thread] = field(default_factory=list)
     n_cut: int = 0
     accepted: threading.Event = field(default_factory=threading.Event)  # since the last cut
 
@@ -39,23 +40,34 @@ def cutting(upstream: int) -> Iterator[Cutting]:
     """Start a proxy before a port of this machine, and stop it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy = Cutting(listener.getsockname()[1])
-        threading.Thread(target=_accept, args=(listener, upstream, proxy), daemon=True).start()
-        yield proxy
-        proxy.cut()
+        accepting = _in_thread(_accept, listener, upstream, proxy)
+        try:
+            yield proxy
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            accepting.join()
+            proxy.cut()
+            for thread in proxy.carrying:
+                thread.join()
 
 
 def _accept(listener: socket.socket, upstream: int, proxy: Cutting) -> None:
-    with suppress(OSError):  # the listener is closed
+    with suppress(OSError):  # the listener is shut down
         while True:
             here, _ = listener.accept()
             there = socket.create_connection(("127.0.0.1", upstream))
             proxy.connections += [here, there]
+            proxy.carrying += [_in_thread(_carry, *pair) for pair in ((here, there), (there, here))]
             proxy.accepted.set()
-            for source, target in ((here, there), (there, here)):
-                threading.Thread(target=_carry, args=(source, target), daemon=True).start()
 
 
 def _carry(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError), source, target:
         while data := source.recv(_PIECE):
             target.sendall(data)
+
+
+def _in_thread(do: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=do, args=arguments, daemon=True)
+    thread.start()
+    return thread

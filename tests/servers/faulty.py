@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.servers.listening import EndsConnections, listening
 from tests.servers.server import Server
 
 _CONDITIONS = ("if-none-match", "if-match")
@@ -152,27 +152,16 @@ class Proxy:
 def faulty(upstream: Server, plan: Plan = none) -> Iterator[Proxy]:
     """Start a proxy before a server, and stop it."""
     listener = _Listener(("127.0.0.1", 0), _Handler)
-    url = f"http://127.0.0.1:{listener.server_address[1]}"
-    listener.proxy = proxy = Proxy(upstream.behind(url), upstream, plan)
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.ended.set()
-        listener.shutdown()
-        listener.server_close()
-        thread.join()
+    with listening(listener) as url:
+        listener.proxy = proxy = Proxy(upstream.behind(url), upstream, plan)
+        try:
+            yield proxy
+        finally:
+            proxy.ended.set()
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False  # clients keep their connections open
-    request_queue_size = 128
+class _Listener(EndsConnections, HTTPServer):
     proxy: Proxy
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that leave in mid-request are what this is for."""
 
 
 class _Handler(BaseHTTPRequestHandler):

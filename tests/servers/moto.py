@@ -3,21 +3,23 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer
 
+from tests.servers.listening import EndsConnections, listening
 from tests.servers.server import Server, serve
 
 
 @contextmanager
 def moto() -> Iterator[Server]:
     """Start it on a free port, and stop it."""
-    threads = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    threads.start()
-    try:
-        host, port = threads.get_host_and_port()
-        yield Server(f"http://{host}:{port}")
-    finally:
-        threads.stop()
+    app = DomainDispatcherApplication(create_backend_app)
+    with listening(_Listener("127.0.0.1", 0, app, MotoRequestHandler)) as url:
+        yield Server(url)
+
+
+class _Listener(EndsConnections, BaseWSGIServer):  # moto's own ends no connection
+    multithread = True
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from revsearch.stages import job_server
 from revsearch.stages.cluster_job import Submission
 from revsearch.stages.head import Head
 from revsearch.stages.job_server import JobServer
+from tests.servers.listening import EndsConnections, listening
 
 Answers = dict[str, tuple[int, str]]
 VERSION = {"/api/version": (200, json.dumps({"ray_version": ray.__version__}))}
@@ -23,7 +24,6 @@ VERSION = {"/api/version": (200, json.dumps({"ray_version": ray.__version__}))}
 @pytest.fixture
 def serve() -> Iterator[Callable[[Answers], str]]:
     """Answer requests by path, others as `*`, or as not found."""
-    servers = []
 
     def start(answers: Answers) -> str:
         class Handler(BaseHTTPRequestHandler):
@@ -39,15 +39,14 @@ def serve() -> Iterator[Callable[[Answers], str]]:
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_address[1]}"
+        return servers.enter_context(listening(Listener(("127.0.0.1", 0), Handler)))
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as servers:
+        yield start
+
+
+class Listener(EndsConnections, HTTPServer):
+    """In threads."""
 
 
 def test_the_address_given_goes_before_the_environment(serve: Callable[[Answers], str]) -> None:

@@ -78,6 +78,6 @@ def test_a_kept_copy_is_fetched_once_until_it_changes(
         assert (first.suffix, first.read_bytes(), proxy.counts["GetObject"]) == (".csv", b"list", 1)
         moto.fill(bucket, {"lists/a.csv": b"other"})
         assert kept_copy(uri, cache).read_bytes() == b"other"
-    assert len(list(cache.iterdir())) == 2
-    with pytest.raises(InvalidSpec, match="no such object"):
-        kept_copy(f"{bucket}/gone", cache)
+        assert len(list(cache.iterdir())) == 2
+        with pytest.raises(InvalidSpec, match="no such object"):
+            kept_copy(f"{bucket}/gone", cache)
