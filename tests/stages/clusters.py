@@ -36,7 +36,7 @@ class Nodes:
 
     def __init__(self, n: int, head_cpus: int = 0) -> None:
         self._cluster: Any = Cluster()
-        self._add(head_cpus, include_dashboard=False)
+        self._head = self._add(head_cpus, include_dashboard=False)
         self._nodes: list[Any] = []
         self.fill(n)
 
@@ -64,10 +64,13 @@ class Nodes:
         (lost,) = [node for node in self._nodes if node.node_id == id]
         self._nodes.remove(lost)
         self._cluster.remove_node(lost, allow_graceful=False)
+        _forget_server(lost)
 
     def shutdown(self) -> None:
         """Stop all nodes."""
         self._cluster.shutdown()
+        for node in (self._head, *self._nodes):
+            _forget_server(node)
 
     def _add(self, cpus: int, **arguments: Any) -> Any:
         """Add a node; Ray gives one 30 s to start, which is little on a machine that is full."""
@@ -223,6 +226,11 @@ def node_that_does_not_see(hidden: Path, address: str) -> Iterator[None]:
             process.terminate()
             process.wait()
             wait_for_end(watched, _END_S)
+
+
+def _forget_server(node: Any) -> None:
+    """End the thread that polls a node's server: Ray's exit handler keeps the node until this process ends."""
+    node._gcs_client = None
 
 
 def _raylet(node: Any) -> int:

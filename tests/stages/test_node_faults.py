@@ -113,7 +113,7 @@ class TestEmbed:
 
 
 class TestIndexAndRank:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def embedded(self, module_path: Path, by_hand_in: Callable[..., Any]) -> Callable[[str], tuple[LocalStore, Any]]:
         vectors = np.random.default_rng(0).normal(size=(6_000, 32)).astype(np.float32)
 

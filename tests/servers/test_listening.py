@@ -1,0 +1,35 @@
+import http.client
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from tests.servers.listening import EndsConnections, listening
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with nothing, and keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Listener(EndsConnections, HTTPServer):
+    """In threads."""
+
+
+def test_no_thread_is_left_though_clients_keep_their_connections() -> None:
+    before = threading.active_count()
+    with listening(Listener(("127.0.0.1", 0), Handler)) as url:
+        clients = [http.client.HTTPConnection(url.removeprefix("http://")) for _ in range(3)]
+        for client in clients:
+            client.request("GET", "/")
+            assert client.getresponse().status == 204
+        assert threading.active_count() == before + 1 + len(clients)
+    assert threading.active_count() == before
+    for client in clients:
+        client.close()
