@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 SLOW_TIMEOUT := 1800
 
-.PHONY: setup demo check test test-slow format clean
+.PHONY: setup demo check test test-slow lock format clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,12 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow --timeout $(SLOW_TIMEOUT)
+
+# What is installed here, and what of it a cluster needs; versions stay where they may. Needs uv.
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+lock:
+	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --constraint requirements.lock pyproject.toml -o cluster/requirements.lock
 
 format: setup
 	$(BIN)/ruff check --fix .

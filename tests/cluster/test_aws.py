@@ -208,8 +208,8 @@ def test_one_region(config: dict[str, Any]) -> None:
 
 
 def test_versions_are_those_of_the_lock(config: dict[str, Any]) -> None:
-    assert config["file_mounts"]["~/requirements.lock"] == "requirements.lock"
-    assert (ROOT / "requirements.lock").is_file()
+    assert config["file_mounts"]["~/requirements.lock"] == "cluster/requirements.lock"
+    assert (ROOT / "cluster/requirements.lock").is_file()
     assert "--require-hashes -r ~/requirements.lock" in config["setup_commands"][-1]
     assert "ray" in locked_versions()
 

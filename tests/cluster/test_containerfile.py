@@ -82,6 +82,7 @@ def test_the_code_is_installed(package: str) -> None:
 
 def test_versions_are_those_of_the_lock_by_their_hashes() -> None:
     builder, _ = stages()
+    assert (["cluster/requirements.lock"], ".") in copied()
     installs = [each.text for each in builder if "pip install" in each.text]
     assert len(installs) == 2
     assert "--require-hashes -r requirements.lock" in installs[0]
