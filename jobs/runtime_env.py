@@ -14,6 +14,7 @@ from revsearch.errors import InvalidSpec
 _SERVER, _REGION = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"), ("AWS_REGION", "AWS_DEFAULT_REGION")
 TRAVELS = (*_SERVER, *_REGION, "AWS_NO_SIGN_REQUEST", "REVSEARCH_WEIGHTS")
 _FOLDERS = frozenset({"REVSEARCH_WEIGHTS"})
+_FILES = frozenset({"pip", "uv", "conda"})  # keys where Ray puts what is in a file in the place of its name
 _SECRET_NAME = re.compile(
     r"SECRET|PASSWORD|PASSWD|CREDENTIAL|ACCESS_KEY|API_KEY|PRIVATE_KEY|TOKEN$|PWD$|_PASS$|_PAT$", re.IGNORECASE
 )
@@ -127,8 +128,18 @@ def _secret_names(variables: Mapping[str, str]) -> Iterator[str]:
 
 def _secrets(declared: Mapping[str, Any]) -> Iterator[str]:
     for key, value in declared.items():
-        for text in filter(hides_secret, _texts(value)):
+        texts = list(_texts(value))
+        named = chain.from_iterable(map(_lines_at, texts)) if key in _FILES else ()
+        for text in filter(hides_secret, chain(texts, named)):
             yield f"{key}: expected no secret, found one in {printable(text)!r}: {_SEEN_BY_ALL}"
+
+
+def _lines_at(path: str) -> list[str]:
+    """Return the lines of a file, none where it is no name of one."""
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -143,6 +143,14 @@ def test_a_secret_anywhere_in_the_file_is_refused_and_not_shown(yaml_file, text)
     assert "hunter2" not in told
 
 
+@pytest.mark.parametrize("text", ["pip: {}", "pip: {{packages: {}}}", "uv: {}", "conda: {}"])
+def test_a_secret_in_a_file_that_it_names_is_refused_and_not_shown(yaml_file, tmp_path, text):
+    named = tmp_path / "named.yml"
+    named.write_text("--extra-index-url https://user:hunter2@host/simple\nx\n")
+    (told,) = problems(yaml_file(text.format(named) + "\n"), {})
+    assert ": expected no secret, found one in '--extra-index-url https://***@host/simple'" in told
+
+
 def test_what_only_looks_like_a_secret_is_none(yaml_file):
     path = yaml_file("pip: ['git+ssh://git@github.com/me/mine.git', 'x @ https://host/x.whl']\nconfig: {eager: 1}\n")
     assert read_runtime_env(path, {}).keys() == {"pip", "config", "env_vars"}
