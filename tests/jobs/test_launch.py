@@ -308,6 +308,23 @@ def test_sigterm_is_143(tmp_path):
     assert done.stderr.endswith("revsearch: exit=143 reason=terminated\n")
 
 
+@pytest.mark.parametrize("left_by", [None, KeyboardInterrupt])
+def test_ray_is_left_once_all_is_told_and_the_code_stays(left_by, monkeypatch, capsys):
+    from revsearch.stages import cluster
+
+    told: list[str] = []
+
+    def leave() -> None:
+        told.append(capsys.readouterr().out)
+        if left_by:
+            raise left_by
+
+    monkeypatch.setattr(cluster, "leave", leave)
+    with pytest.raises(SystemExit) as ended:
+        launch_module.launch(gives(Outcome(BAD)), [])
+    assert (ended.value.code, told) == (3, [f"rankings/{BAD.id}\n"])
+
+
 def test_a_closed_pipe_is_no_failure(tmp_path):
     script = tmp_path / "many.py"
     script.write_text(SCRIPT.format(body="return Outcome(lines=('x' * 100,) * 10_000)"))
