@@ -62,9 +62,14 @@ def _accept(listener: socket.socket, upstream: int, proxy: Cutting) -> None:
 
 
 def _carry(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError), source, target:
-        while data := source.recv(_PIECE):
-            target.sendall(data)
+    """Carry one way until an end goes, and end the other way too: closing a socket wakes nobody who waits for it."""
+    with source:
+        with suppress(OSError):
+            while data := source.recv(_PIECE):
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 def _in_thread(do: Callable[..., None], *arguments: object) -> threading.Thread:
