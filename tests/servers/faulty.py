@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.servers.listening import EndsConnections, listening
+from tests.servers.listening import ThreadedServer, listening
 from tests.servers.server import Server
 
 _CONDITIONS = ("if-none-match", "if-match")
@@ -160,7 +160,7 @@ def faulty(upstream: Server, plan: Plan = none) -> Iterator[Proxy]:
             proxy.ended.set()
 
 
-class _Listener(EndsConnections, HTTPServer):
+class _Listener(ThreadedServer):
     proxy: Proxy
 
 

@@ -5,6 +5,7 @@ goes down and closes the clients, and then a process may end by a segmentation f
 """
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,7 +44,13 @@ class EndsConnections(ThreadingMixIn):
         super().server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients leave in mid-request, and connections are ended."""
+        """Be silent where a client leaves in mid-request, or its connection is ended."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[misc]  # as above
+
+
+class ThreadedServer(EndsConnections, HTTPServer):
+    """Of the standard library's requests."""
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 import http.client
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
-from tests.servers.listening import EndsConnections, listening
+from tests.servers.listening import ThreadedServer, listening
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -18,13 +18,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-class Listener(EndsConnections, HTTPServer):
-    """In threads."""
-
-
 def test_no_thread_is_left_though_clients_keep_their_connections() -> None:
     before = threading.active_count()
-    with listening(Listener(("127.0.0.1", 0), Handler)) as url:
+    with listening(ThreadedServer(("127.0.0.1", 0), Handler)) as url:
         clients = [http.client.HTTPConnection(url.removeprefix("http://")) for _ in range(3)]
         for client in clients:
             client.request("GET", "/")

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from revsearch.stages import job_server
 from revsearch.stages.cluster_job import Submission
 from revsearch.stages.head import Head
 from revsearch.stages.job_server import JobServer
-from tests.servers.listening import EndsConnections, listening
+from tests.servers.listening import ThreadedServer, listening
 
 Answers = dict[str, tuple[int, str]]
 VERSION = {"/api/version": (200, json.dumps({"ray_version": ray.__version__}))}
@@ -39,14 +39,10 @@ def serve() -> Iterator[Callable[[Answers], str]]:
             def log_message(self, *_: object) -> None:
                 pass
 
-        return servers.enter_context(listening(Listener(("127.0.0.1", 0), Handler)))
+        return servers.enter_context(listening(ThreadedServer(("127.0.0.1", 0), Handler)))
 
     with ExitStack() as servers:
         yield start
-
-
-class Listener(EndsConnections, HTTPServer):
-    """In threads."""
 
 
 def test_the_address_given_goes_before_the_environment(serve: Callable[[Answers], str]) -> None:
