@@ -45,7 +45,7 @@ def launch(command: Command, arguments: Sequence[str] | None = None) -> NoReturn
     """Run a command on the arguments of this process, or on those given, and leave with its exit code."""
     code = execute(command, sys.argv[1:] if arguments is None else arguments)
     if cluster := sys.modules.get("revsearch.stages.cluster"):  # else nothing has connected to Ray
-        with suppress(KeyboardInterrupt):  # how it ended has been told
+        with suppress(KeyboardInterrupt, Exception):  # how it ended has been told; Ray itself tries again
             cluster.leave()
     sys.exit(code)
 

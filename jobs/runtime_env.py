@@ -137,7 +137,7 @@ def _secrets(declared: Mapping[str, Any]) -> Iterator[str]:
 def _lines_at(path: str) -> list[str]:
     """Return the lines of a file, none where it is no name of one."""
     try:
-        return Path(path).read_text(encoding="utf-8").splitlines()
+        return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).is_file() else []
     except (OSError, ValueError):
         return []
 

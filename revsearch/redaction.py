@@ -7,7 +7,7 @@ import re
 # Lengths are bounded, because texts come from anywhere, and looking for an end that is not there takes its time.
 _USER_INFO = re.compile(r"(?<=://)(?:[^/\s'\"]{1,300}|[^/@:\[\s'\"]{1,100}:(?!\d{1,5}/)[^@\s'\"]{1,300})(?=@)")
 _PARAMETER = re.compile(r"(?<=[?&])([^=&?\s'\"]{1,100})=[^&\s'\"]+")
-_SECRET = re.compile("signature|credential|token|secret|password|key(?:id)?$", re.IGNORECASE)
+_SECRET = re.compile("signature|credential|token|secret|password|key(?!s$)", re.IGNORECASE)
 
 
 def redacted(text: str) -> str:

@@ -17,6 +17,10 @@ from revsearch.redaction import redacted
         ("https://h/x?a=1&X-Amz-Signature=abc&token=t", "https://h/x?a=1&X-Amz-Signature=***&token=***"),
         ("https://h/b?list-type=2&max-keys=1", "https://h/b?list-type=2&max-keys=1"),
         ("x.jpg?AWSAccessKeyId=AKIA&b=2", "x.jpg?AWSAccessKeyId=***&b=2"),
+        (
+            "x.jpg?aws_access_key_id=AKIA&api_key2=a&Key-Pair-Id=K",
+            "x.jpg?aws_access_key_id=***&api_key2=***&Key-Pair-Id=***",
+        ),
     ],
 )
 def test_only_secrets_are_taken_out(text: str, shown: str) -> None:

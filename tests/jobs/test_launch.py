@@ -308,7 +308,7 @@ def test_sigterm_is_143(tmp_path):
     assert done.stderr.endswith("revsearch: exit=143 reason=terminated\n")
 
 
-@pytest.mark.parametrize("left_by", [None, KeyboardInterrupt])
+@pytest.mark.parametrize("left_by", [None, KeyboardInterrupt, RuntimeError])
 def test_ray_is_left_once_all_is_told_and_the_code_stays(left_by, monkeypatch, capsys):
     from revsearch.stages import cluster
 

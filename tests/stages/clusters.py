@@ -230,6 +230,7 @@ def node_that_does_not_see(hidden: Path, address: str) -> Iterator[None]:
 
 def _forget_server(node: Any) -> None:
     """End the thread that polls a node's server: Ray's exit handler keeps the node until this process ends."""
+    assert hasattr(node, "_gcs_client")
     node._gcs_client = None
 
 

@@ -31,6 +31,7 @@ def test_so_many_are_under_way_at_once_whoever_submits() -> None:
             under_way += 1
             most = max(most, under_way)
         another.wait(SOON_S)
+        time.sleep(0.01)  # a third has time to come
         with lock:
             under_way -= 1
 
@@ -51,25 +52,25 @@ def test_nobody_waits_long_for_what_hangs_and_what_has_not_begun_never_does(monk
             raise ValueError("the first")
         go_on.wait()
 
-    began = time.monotonic()
+    began, before = time.monotonic(), set(threading.enumerate())
     with pytest.raises(ValueError, match="the first"):
         list(in_threads(2, hang, range(10)))
     assert time.monotonic() - began < SOON_S
     go_on.set()
-    for thread in threading.enumerate():
-        if thread.name == "storage":
-            thread.join(SOON_S)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(SOON_S)
+        assert not thread.is_alive()
     assert set(begun) <= {0, 1, 2}  # two and, where it came in time, the one behind
 
 
 def test_what_is_under_way_and_ends_soon_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended, go_on, shutdown = [], threading.Event(), DaemonThreads.shutdown
+    ended, go_on, join = [], threading.Event(), DaemonThreads.join
 
-    def shut_down(pool: DaemonThreads, **how: bool) -> None:
-        shutdown(pool, **how)
+    def join_at_last(pool: DaemonThreads, timeout_s: float) -> None:
         go_on.set()
+        join(pool, timeout_s)
 
-    monkeypatch.setattr(DaemonThreads, "shutdown", shut_down)
+    monkeypatch.setattr(DaemonThreads, "join", join_at_last)
 
     def work(item: int) -> int:
         if item:
